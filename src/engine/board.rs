@@ -1,0 +1,250 @@
+//! The read model that everything displays: what is where, and why it waits.
+
+use std::{path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken, Category,
+    ErrorDetails, ExecutionId, ExecutionMode, ExecutionStatus, Lane, Operator, PipelineName,
+    RevisionId, SourceRevision, StageName, StageStatus, Timestamp, Trigger,
+};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Board {
+    pub pipelines: Vec<Arc<PipelineCard>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PipelineCard {
+    pub name: PipelineName,
+    pub version: u32,
+    pub mode: ExecutionMode,
+    pub file: PathBuf,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// The columns, in order.
+    pub stages: Vec<StageName>,
+    pub lanes: Vec<LaneCard>,
+    /// How many branches the sources have been seen on; none were looked at yet if absent.
+    pub branches_seen: Option<usize>,
+    /// What the shell knows and the engine does not: a broken file, a missing branch.
+    pub notices: Vec<Notice>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    pub severity: Severity,
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Severity {
+    Problem,
+    Remark,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaneCard {
+    pub lane: Lane,
+    pub branch_deleted: bool,
+    pub stages: Vec<StageCard>,
+    /// Under way, newest first.
+    pub alive: Vec<ExecutionCard>,
+    /// Ended, newest first.
+    pub recent: Vec<RecentCard>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionCard {
+    pub id: ExecutionId,
+    pub status: ExecutionStatus,
+    pub version: u32,
+    pub trigger: Trigger,
+    pub revision: SourceRevision,
+    pub started_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecentCard {
+    pub id: ExecutionId,
+    pub status: ExecutionStatus,
+    pub revision: RevisionId,
+    pub subject: String,
+    pub superseded_by: Option<ExecutionId>,
+    pub started_at: Timestamp,
+    pub ended_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageCard {
+    pub name: StageName,
+    /// The inbound transition; the first stage has none.
+    pub transition: Option<TransitionCard>,
+    pub inbound: Vec<InboundCard>,
+    /// The execution in the stage, or the last that was.
+    pub execution: Option<ExecutionCard>,
+    pub status: Option<StageStatus>,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub actions: Vec<ActionCard>,
+    /// What the stage last succeeded with.
+    pub last_success: Option<SuccessCard>,
+}
+
+impl StageCard {
+    /// Tells whether an execution holds the stage now.
+    pub fn is_occupied(&self) -> bool {
+        matches!(self.status, Some(StageStatus::InProgress | StageStatus::Stopping))
+    }
+
+    pub fn open_gate(&self) -> Option<(&ActionCard, &Attempt, &OpenGate)> {
+        self.actions.iter().find_map(|action| {
+            let attempt = action.latest.as_ref()?;
+            Some((action, attempt, attempt.gate.as_ref()?))
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuccessCard {
+    pub execution: ExecutionId,
+    pub revision: SourceRevision,
+    pub at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransitionCard {
+    pub enabled: bool,
+    pub reason: Option<String>,
+    pub by: Option<Operator>,
+    pub at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InboundCard {
+    pub execution: ExecutionCard,
+    pub since: Timestamp,
+    pub reason: WaitReason,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActionCard {
+    pub name: ActionName,
+    pub category: Category,
+    pub provider: String,
+    pub run_order: u32,
+    /// The newest attempt of the execution that the stage shows.
+    pub latest: Option<Attempt>,
+    /// Why it has not started, if the stage is occupied and it has not.
+    pub waits: Option<WaitReason>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    pub id: ActionExecutionId,
+    pub number: u32,
+    pub status: ActionStatus,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub summary: String,
+    pub error: Option<ErrorDetails>,
+    pub decision: Option<ApprovalDecision>,
+    pub gate: Option<OpenGate>,
+    /// The commands after resolution, for whoever must know what runs.
+    pub commands: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpenGate {
+    pub token: ApprovalToken,
+    pub expires_at: Timestamp,
+    pub custom_data: Option<String>,
+    pub external_entity_link: Option<String>,
+}
+
+/// Why something does not move.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum WaitReason {
+    StageOccupied {
+        by: RevisionId,
+        gate: Option<ActionName>,
+    },
+    TransitionDisabled {
+        reason: String,
+        by: Option<Operator>,
+    },
+    /// Nothing runs: no runtime serves the state directory.
+    NoRuntime,
+    EarlierActions {
+        names: Vec<ActionName>,
+    },
+    Stopping {
+        names: Vec<ActionName>,
+    },
+    SiblingFailed {
+        names: Vec<ActionName>,
+    },
+}
+
+impl WaitReason {
+    /// Returns the reason as one sentence without its subject.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::StageOccupied { by, gate: Some(gate) } => {
+                format!("waits: {} is in the stage, held at the gate {gate}", by.short())
+            }
+            Self::StageOccupied { by, gate: None } => {
+                format!("waits: {} is in the stage", by.short())
+            }
+            Self::TransitionDisabled { reason, by } => {
+                let by = by.as_ref().map_or_else(String::new, |by| format!(" by {}", by.user));
+                format!("waits: transition disabled{by}: {reason}")
+            }
+            Self::NoRuntime => "waits: no runtime is running".to_owned(),
+            Self::EarlierActions { names } => format!("waits for {}", list(names)),
+            Self::Stopping { names } if names.is_empty() => "will not start: stopping".to_owned(),
+            Self::Stopping { names } => format!("will not start: stopping after {}", list(names)),
+            Self::SiblingFailed { names } => format!("will not start: {} failed", list(names)),
+        }
+    }
+}
+
+fn list(names: &[ActionName]) -> String {
+    names.iter().map(ActionName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+impl Board {
+    pub fn pipeline(&self, name: &PipelineName) -> Option<&PipelineCard> {
+        self.pipelines.iter().find(|card| card.name == *name).map(Arc::as_ref)
+    }
+
+    /// Returns every open gate with the place it stands in.
+    pub fn open_gates(&self) -> impl Iterator<Item = GateAt<'_>> {
+        self.pipelines.iter().flat_map(|pipeline| {
+            pipeline.lanes.iter().flat_map(move |lane| {
+                lane.stages.iter().flat_map(move |stage| {
+                    stage.actions.iter().filter_map(move |action| {
+                        let attempt = action.latest.as_ref()?;
+                        let gate = attempt.gate.as_ref()?;
+                        let execution = stage.execution.as_ref()?;
+                        Some(GateAt { pipeline, lane, stage, action, attempt, gate, execution })
+                    })
+                })
+            })
+        })
+    }
+}
+
+/// An open gate and everything around it.
+#[derive(Clone, Copy)]
+pub struct GateAt<'a> {
+    pub pipeline: &'a PipelineCard,
+    pub lane: &'a LaneCard,
+    pub stage: &'a StageCard,
+    pub action: &'a ActionCard,
+    pub attempt: &'a Attempt,
+    pub gate: &'a OpenGate,
+    pub execution: &'a ExecutionCard,
+}

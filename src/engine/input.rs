@@ -1,0 +1,118 @@
+//! What happens outside and is told to the engine.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    ActionExecutionId, ActionName, ApprovalStatus, ApprovalToken, ExecutionId, JobReport, Lane,
+    Operator, Pipeline, PipelineName, RetryMode, RevisionId, SourceRevision, StageName, StopMode,
+};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A pipeline file was read and found valid.
+    DefinitionLoaded(Box<Pipeline>),
+    /// The refs a source action watches, all of them, as they are now.
+    SourceObserved {
+        pipeline: PipelineName,
+        action: ActionName,
+        heads: Vec<SourceRevision>,
+    },
+    JobReported {
+        id: ActionExecutionId,
+        report: JobReport,
+    },
+    Operator {
+        request: Request,
+        by: Operator,
+    },
+    /// A runtime has taken over this state and can perform effects from now on.
+    RuntimeStarted,
+    /// The moment of [`super::Engine::next_deadline`] has come; calling early is harmless.
+    DeadlinePassed,
+}
+
+/// What an operator asks for, with the meaning of CodePipeline's operation of the same name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    StartPipelineExecution {
+        pipeline: PipelineName,
+        /// Looked up by the shell; the engine never reads a repository.
+        revision: Box<SourceRevision>,
+        variables: Vec<(String, String)>,
+    },
+    StopPipelineExecution {
+        pipeline: PipelineName,
+        execution: ExecutionId,
+        mode: StopMode,
+        reason: String,
+    },
+    RetryStageExecution {
+        pipeline: PipelineName,
+        stage: StageName,
+        execution: ExecutionId,
+        mode: RetryMode,
+    },
+    PutApprovalResult {
+        pipeline: PipelineName,
+        stage: StageName,
+        action: ActionName,
+        token: ApprovalToken,
+        status: ApprovalStatus,
+        summary: String,
+        /// The revision the operator has looked at; a different one is refused.
+        if_revision: Option<String>,
+        comparison: Comparison,
+    },
+    SetStageTransition {
+        pipeline: PipelineName,
+        stage: StageName,
+        change: TransitionChange,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TransitionChange {
+    Enable,
+    Disable { reason: String },
+}
+
+/// How a revision at a gate relates to what that stage last succeeded with in that lane.
+///
+/// The shell asks git; the engine checks that it asked about the right revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comparison {
+    pub deployed: Option<RevisionId>,
+    pub relation: Relation,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Relation {
+    /// Nothing was deployed yet.
+    First,
+    /// The same revision again.
+    Same,
+    /// A descendant of what is deployed.
+    Newer,
+    /// Older than what is deployed, or no descendant of it.
+    Downgrade,
+    /// Git could not tell, for instance because the deployed commit is gone.
+    Unknown,
+}
+
+impl Relation {
+    /// Tells whether an approval must name the revision on purpose.
+    pub fn needs_revision(self) -> bool {
+        match self {
+            Self::First | Self::Same | Self::Newer => false,
+            Self::Downgrade | Self::Unknown => true,
+        }
+    }
+}
+
+/// Finds an execution or a gate among several lanes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Selector {
+    pub execution: Option<String>,
+    pub lane: Option<Lane>,
+    pub token: Option<ApprovalToken>,
+}

@@ -1,0 +1,181 @@
+//! Decides everything: which execution enters which stage, which action starts, who waits.
+//!
+//! Pure, synchronous and deterministic: no clock, no files, no processes. An [`Input`] goes in, a
+//! [`Step`] comes out: events, which are facts to be stored, and effects, which are work for the
+//! shell. State moves only through `State::evolve`, so a replay of the events gives the same state.
+
+mod approvals;
+pub mod board;
+mod board_build;
+mod controls;
+pub mod effect;
+pub mod event;
+mod evolve;
+pub mod input;
+pub mod refusal;
+pub mod rng;
+mod settle;
+mod sources;
+pub mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+pub use board::Board;
+pub use effect::Effect;
+pub use event::{ActionRef, Event, Fact};
+pub use input::{Comparison, Input, Relation, Request, TransitionChange};
+pub use refusal::{Refusal, RefusalKind};
+use rng::Rng;
+use state::{Home, State};
+
+use crate::model::{ExecutionId, PipelineName, Timestamp};
+
+pub struct Engine {
+    state: State,
+    rng: Rng,
+    /// The greatest time seen: a clock that steps back cannot un-expire anything.
+    now: Timestamp,
+}
+
+/// What came of one input.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// To be stored before anything else happens.
+    pub events: Vec<Event>,
+    /// To be performed once the events are stored.
+    pub effects: Vec<Effect>,
+    /// Where something may be able to move now.
+    unsettled: BTreeSet<(PipelineName, crate::model::Lane)>,
+    at: Timestamp,
+}
+
+impl Engine {
+    pub fn new(state: State, seed: u128, now: Timestamp) -> Self {
+        Self { state, rng: Rng::new(seed), now }
+    }
+
+    pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>, seed: u128) -> Self {
+        let mut engine = Self::new(State::default(), seed, Timestamp::default());
+        for event in events {
+            engine.state.evolve(event);
+            engine.now = engine.now.max(event.at);
+        }
+        engine
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Takes one input and everything that follows from it. A refusal changes nothing.
+    pub fn apply(&mut self, input: Input, now: Timestamp) -> Result<Step, Refusal> {
+        let mut step = self.decide(input, now)?;
+        self.settle(&mut step);
+        Ok(step)
+    }
+
+    /// Takes an input without acting on it, for a front end that finds no runtime: the decision
+    /// is recorded, what follows from it happens when a runtime starts.
+    pub fn apply_decision_only(&mut self, input: Input, now: Timestamp) -> Result<Step, Refusal> {
+        let mut step = self.decide(input, now)?;
+        step.effects.clear();
+        Ok(step)
+    }
+
+    /// Returns the earliest moment at which `apply(Input::DeadlinePassed)` has work to do.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.state.deadlines.first().map(|(at, _)| *at)
+    }
+
+    fn decide(&mut self, input: Input, now: Timestamp) -> Result<Step, Refusal> {
+        self.now = self.now.max(now);
+        let mut step = Step { at: self.now, ..Step::default() };
+        match input {
+            Input::DefinitionLoaded(definition) => self.load(&mut step, *definition)?,
+            Input::SourceObserved { pipeline, action, heads } => {
+                self.observe(&mut step, &pipeline, &action, &heads);
+            }
+            Input::JobReported { id, report } => self.report(&mut step, id, report)?,
+            Input::Operator { request, by } => self.request(&mut step, request, by)?,
+            Input::RuntimeStarted => self.take_over(&mut step),
+            Input::DeadlinePassed => self.expire_approvals(&mut step),
+        }
+        Ok(step)
+    }
+
+    fn request(
+        &mut self,
+        step: &mut Step,
+        request: Request,
+        by: crate::model::Operator,
+    ) -> Result<(), Refusal> {
+        match request {
+            Request::StartPipelineExecution { pipeline, revision, variables } => {
+                self.start_by_hand(step, &pipeline, *revision, variables, &by)
+            }
+            Request::StopPipelineExecution { pipeline, execution, mode, reason } => {
+                self.stop(step, &pipeline, execution, state_stop(mode, reason, by))
+            }
+            Request::RetryStageExecution { pipeline, stage, execution, mode } => {
+                self.retry(step, &pipeline, stage, execution, mode, by)
+            }
+            Request::PutApprovalResult {
+                pipeline,
+                stage,
+                action,
+                token,
+                status,
+                summary,
+                if_revision,
+                comparison,
+            } => {
+                let gate = approvals::Gate { pipeline, stage, action, token };
+                let decision = crate::model::ApprovalDecision { status, summary, by, at: step.at };
+                self.put_approval_result(step, &gate, decision, if_revision, &comparison)
+            }
+            Request::SetStageTransition { pipeline, stage, change } => {
+                self.set_transition(step, &pipeline, stage, change, by)
+            }
+        }
+    }
+
+    /// Everything can move again, and jobs that were running must be looked for.
+    fn take_over(&mut self, step: &mut Step) {
+        for (name, pipeline) in &self.state.pipelines {
+            step.unsettled.extend(pipeline.lanes.keys().map(|lane| (name.clone(), lane.clone())));
+        }
+        for action in self.state.running.values() {
+            if let Some(job) = self.job_of(action) {
+                step.effects.push(Effect::RecoverJob(Box::new(job)));
+            }
+        }
+    }
+
+    /// The only way an event comes into being.
+    fn record(&mut self, step: &mut Step, pipeline: &PipelineName, fact: Fact) {
+        // The home is asked before and after: the fact may bring the execution or take it away.
+        let execution = fact.execution();
+        let home = |state: &State| execution.and_then(|id| state.homes.get(&id).cloned());
+        let before = home(&self.state);
+        let event = Event { at: step.at, pipeline: pipeline.clone(), fact };
+        self.state.evolve(&event);
+        for Home { pipeline, lane } in before.into_iter().chain(home(&self.state)) {
+            step.unsettled.insert((pipeline, lane));
+        }
+        step.events.push(event);
+    }
+
+    fn mint_execution(&mut self) -> ExecutionId {
+        ExecutionId::from_random_bytes(self.rng.bytes())
+    }
+}
+
+fn state_stop(
+    mode: crate::model::StopMode,
+    reason: String,
+    by: crate::model::Operator,
+) -> crate::model::StopRequest {
+    crate::model::StopRequest { mode, reason, by }
+}

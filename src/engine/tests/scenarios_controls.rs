@@ -1,0 +1,135 @@
+//! Stop, retry and transitions.
+
+use super::scene::Scene;
+use crate::{
+    engine::{Input, Refusal, TransitionChange},
+    model::{ActionStatus, ExecutionStatus::*, JobReport, JobSuccess, RetryMode, StopMode},
+};
+
+#[test]
+fn stop_and_wait_lets_running_actions_finish_and_starts_nothing_further() {
+    let mut scene = Scene::pipeline("Source > Build: make; pack");
+    let execution = scene.commit("a1");
+    scene.stop(execution, StopMode::Wait).unwrap();
+    assert_eq!(scene.status(execution), Stopping);
+    scene.succeed("make");
+    assert_eq!(scene.status(execution), Stopped);
+    assert!(scene.running().is_empty());
+}
+
+#[test]
+fn stop_and_abandon_ends_the_actions_and_frees_the_stage_at_once() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    let [execution, waiting] = [scene.commit("a1"), scene.commit("b2")];
+    let job = *scene.jobs.keys().next().unwrap();
+    scene.stop(execution, StopMode::Abandon).unwrap();
+    assert_eq!(scene.status(execution), Stopped);
+    assert_eq!(scene.stopped_jobs, [job]);
+    assert_eq!(scene.occupant("Build"), Some(waiting));
+    let report = JobReport::Succeeded(JobSuccess::default());
+    let late = scene.apply(Input::JobReported { id: job, report });
+    assert_eq!(late, Err(Refusal::JobNotRunning), "a late report is refused");
+}
+
+#[test]
+fn abandon_escalates_a_stop_that_waits_and_neither_can_be_asked_twice() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    let execution = scene.commit("a1");
+    scene.stop(execution, StopMode::Wait).unwrap();
+    let twice = scene.stop(execution, StopMode::Wait);
+    assert_eq!(twice, Err(Refusal::DuplicatedStopRequest { execution }));
+    scene.stop(execution, StopMode::Abandon).unwrap();
+    assert_eq!(scene.status(execution), Stopped);
+    let ended = scene.stop(execution, StopMode::Abandon);
+    assert_eq!(ended, Err(Refusal::NotStoppable { execution, status: Stopped }));
+}
+
+#[test]
+fn a_stop_closes_an_open_gate_because_nothing_runs_there() {
+    let mut scene = Scene::pipeline("Source > Deploy: !gate; ship");
+    let execution = scene.commit("a1");
+    scene.stop(execution, StopMode::Wait).unwrap();
+    assert_eq!(scene.status(execution), Stopped);
+    let attempt = scene.action("Deploy", "gate").latest.unwrap();
+    assert_eq!(attempt.status, ActionStatus::Abandoned);
+    assert_eq!(scene.engine.next_deadline(), None);
+}
+
+#[test]
+fn a_stopped_waiter_never_enters() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    let [_, waiting] = [scene.commit("a1"), scene.commit("b2")];
+    scene.stop(waiting, StopMode::Wait).unwrap();
+    assert_eq!(scene.status(waiting), Stopped);
+    scene.succeed("make");
+    assert_eq!(scene.occupant("Build"), None);
+}
+
+#[test]
+fn retry_runs_only_the_failed_actions_again_as_the_same_execution() {
+    let mut scene = Scene::pipeline("Source > Test: lint, unit > Deploy: ship");
+    let execution = scene.commit("a1");
+    scene.succeed("lint");
+    scene.fail("unit");
+    scene.retry(execution, "Test", RetryMode::FailedActions).unwrap();
+    assert_eq!(scene.running(), ["unit"]);
+    assert_eq!(scene.action("Test", "unit").latest.unwrap().number, 2);
+    scene.succeed("unit");
+    assert_eq!(scene.occupant("Deploy"), Some(execution));
+}
+
+#[test]
+fn retry_of_all_actions_starts_the_stage_from_its_first_group() {
+    let mut scene = Scene::pipeline("Source > Test: lint; unit");
+    let execution = scene.commit("a1");
+    scene.succeed("lint");
+    scene.fail("unit");
+    scene.retry(execution, "Test", RetryMode::AllActions).unwrap();
+    assert_eq!(scene.running(), ["lint"]);
+}
+
+#[test]
+fn an_execution_that_is_no_longer_the_latest_in_its_stage_cannot_be_retried() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    let [failed, newer] = [scene.commit("a1"), scene.commit("b2")];
+    scene.fail("make");
+    let refusal = scene.retry(failed, "Build", RetryMode::FailedActions).unwrap_err();
+    match refusal {
+        Refusal::NotLatestPipelineExecution { latest, .. } => assert_eq!(latest, newer),
+        // It may have left the engine's memory altogether.
+        Refusal::UnknownExecution { .. } => {}
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn what_succeeded_cannot_be_retried() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    let execution = scene.commit("a1");
+    scene.succeed("make");
+    let refusal = scene.retry(execution, "Build", RetryMode::FailedActions).unwrap_err();
+    assert_eq!(refusal, Refusal::NotRetryable { execution, status: Succeeded });
+}
+
+#[test]
+fn a_disabled_transition_holds_executions_back_and_enabling_lets_them_in() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    let reason = "release freeze".to_owned();
+    scene.transition("Build", TransitionChange::Disable { reason });
+    let execution = scene.commit("a1");
+    assert_eq!(scene.waiting_before("Build"), [execution]);
+    let sentence = scene.stage("Build").inbound[0].reason.sentence();
+    assert_eq!(sentence, "waits: transition disabled by sam: release freeze");
+    scene.transition("Build", TransitionChange::Enable);
+    assert_eq!(scene.occupant("Build"), Some(execution));
+}
+
+#[test]
+fn a_refusal_leaves_no_trace() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    let execution = scene.commit("a1");
+    let (state, events) = (scene.engine.state().clone(), scene.log.len());
+    assert!(scene.retry(execution, "Build", RetryMode::FailedActions).is_err());
+    assert!(scene.retry(execution, "Nowhere", RetryMode::FailedActions).is_err());
+    assert_eq!((scene.engine.state(), scene.log.len()), (&state, events));
+}

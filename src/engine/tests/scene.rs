@@ -1,0 +1,331 @@
+//! A pipeline in one line and the verbs to drive it.
+//!
+//! `"Source > Build: lint, unit; pack | Deploy: !gate; ship"`: stages in order, `|` instead of
+//! `>` where the transition is disabled, `,` between actions of one run order, `;` between run
+//! orders, `!` before an approval.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    engine::{
+        Comparison, Effect, Engine, Event, Input, Refusal, Relation, Request, Step,
+        TransitionChange,
+        board::{ActionCard, LaneCard, StageCard},
+        state::State,
+    },
+    model::*,
+};
+
+pub(super) fn pipeline(name: &str, text: &str) -> Pipeline {
+    let mut stages = Vec::new();
+    let mut disabled = false;
+    for part in text.split_inclusive(['>', '|']) {
+        let (head, actions) = part
+            .trim_end_matches(['>', '|'])
+            .split_once(':')
+            .unwrap_or((part.trim_end_matches(['>', '|']), ""));
+        let mut stage = Stage {
+            name: head.trim().into(),
+            actions: Vec::new(),
+            transition_disabled: disabled.then(|| "freeze".to_owned()),
+        };
+        for (order, group) in (1..).zip(actions.split(';')) {
+            for name in group.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+                stage.actions.push(action(name, order));
+            }
+        }
+        if stages.is_empty() {
+            stage.actions = vec![source()];
+        }
+        stages.push(stage);
+        disabled = part.ends_with('|');
+    }
+    Pipeline {
+        name: name.into(),
+        file: format!("/repo/{name}.toml").into(),
+        execution_mode: ExecutionMode::Superseded,
+        lane: LaneMode::Branch,
+        variables: Vec::new(),
+        stages,
+    }
+}
+
+fn source() -> Action {
+    Action {
+        output_artifacts: vec![OutputArtifact {
+            name: "app".into(),
+            files: Vec::new(),
+            exclude: Vec::new(),
+            base_directory: None,
+        }],
+        namespace: Some("app".into()),
+        action_type: ActionType {
+            category: Category::Source,
+            owner: "AWS".into(),
+            provider: "Git".into(),
+            version: "1".into(),
+        },
+        input_artifacts: Vec::new(),
+        ..action("app", 1)
+    }
+}
+
+fn action(name: &str, run_order: u32) -> Action {
+    let approval = name.starts_with('!');
+    let category = if approval { Category::Approval } else { Category::Build };
+    Action {
+        name: name.trim_start_matches('!').into(),
+        action_type: ActionType {
+            category,
+            owner: "AWS".into(),
+            provider: if approval { "Manual" } else { "Commands" }.into(),
+            version: "1".into(),
+        },
+        run_order,
+        configuration: BTreeMap::new(),
+        commands: vec!["true".into()],
+        environment_variables: Vec::new(),
+        input_artifacts: if approval { Vec::new() } else { vec!["app".into()] },
+        output_artifacts: Vec::new(),
+        output_variables: Vec::new(),
+        namespace: Some(name.trim_start_matches('!').into()),
+        timeout: None,
+        cache: Vec::new(),
+    }
+}
+
+pub(super) fn revision(branch: &str, id: &str) -> SourceRevision {
+    SourceRevision {
+        action: "app".into(),
+        id: id.into(),
+        branch: branch.to_owned(),
+        git_dir: "/repo/.git".into(),
+        tree: format!("tree-{id}"),
+        message: format!("change {id}\n\nbody"),
+        author_name: "Mira".into(),
+        author_email: "mira@example.org".into(),
+        author_date: "2026-01-02T03:04:05+00:00".into(),
+    }
+}
+
+pub(super) fn operator() -> Operator {
+    Operator { user: "sam".into(), host: "box".into(), client: "test".into() }
+}
+
+pub(super) struct Scene {
+    pub(super) engine: Engine,
+    pub(super) log: Vec<Event>,
+    pub(super) jobs: BTreeMap<ActionExecutionId, Job>,
+    pub(super) stopped_jobs: Vec<ActionExecutionId>,
+    pub(super) now: Timestamp,
+    heads: BTreeMap<String, String>,
+}
+
+impl Scene {
+    /// Sets up pipeline `p` with an empty baseline, so that every commit starts an execution.
+    pub(super) fn pipeline(text: &str) -> Self {
+        Self::with(pipeline("p", text))
+    }
+
+    pub(super) fn with(definition: Pipeline) -> Self {
+        let mut scene = Self {
+            engine: Engine::new(State::default(), 7, Timestamp(0)),
+            log: Vec::new(),
+            jobs: BTreeMap::new(),
+            stopped_jobs: Vec::new(),
+            now: Timestamp(1_000),
+            heads: BTreeMap::new(),
+        };
+        scene.apply(Input::DefinitionLoaded(Box::new(definition))).unwrap();
+        scene.observe();
+        scene
+    }
+
+    pub(super) fn apply(&mut self, input: Input) -> Result<(), Refusal> {
+        self.now = self.now + Span::SECOND;
+        let step = self.engine.apply(input, self.now)?;
+        self.take(step);
+        Ok(())
+    }
+
+    fn take(&mut self, step: Step) {
+        self.log.extend(step.events);
+        for effect in step.effects {
+            match effect {
+                Effect::StartJob(job) | Effect::RecoverJob(job) => {
+                    self.jobs.insert(job.id, *job);
+                }
+                Effect::StopJob(id) => self.stopped_jobs.push(id),
+            }
+        }
+        assert_eq!(
+            Engine::replay(&self.log, 0).state(),
+            self.engine.state(),
+            "state moved outside the recorded events"
+        );
+    }
+
+    fn observe(&mut self) {
+        let heads = self.heads.iter().map(|(branch, id)| revision(branch, id)).collect();
+        let input = Input::SourceObserved { pipeline: "p".into(), action: "app".into(), heads };
+        self.apply(input).unwrap();
+    }
+
+    pub(super) fn commit(&mut self, id: &str) -> ExecutionId {
+        self.commit_on("main", id)
+    }
+
+    pub(super) fn commit_on(&mut self, branch: &str, id: &str) -> ExecutionId {
+        self.heads.insert(branch.to_owned(), id.to_owned());
+        let started = self.engine.state().executions_started;
+        self.observe();
+        assert_eq!(self.engine.state().executions_started, started + 1, "one execution started");
+        self.log
+            .iter()
+            .rev()
+            .find_map(|event| match &event.fact {
+                crate::engine::Fact::ExecutionStarted { execution, .. } => Some(*execution),
+                _ => None,
+            })
+            .unwrap()
+    }
+
+    pub(super) fn delete_branch(&mut self, branch: &str) {
+        self.heads.remove(branch);
+        self.observe();
+    }
+
+    fn job(&self, action: &str) -> ActionExecutionId {
+        let found = self.jobs.values().filter(|job| job.action.name.as_str() == action);
+        let ids: Vec<_> = found.map(|job| job.id).collect();
+        assert_eq!(ids.len(), 1, "exactly one job of {action} runs");
+        ids[0]
+    }
+
+    pub(super) fn succeed(&mut self, action: &str) {
+        self.succeed_with(action, JobSuccess::default());
+    }
+
+    pub(super) fn succeed_with(&mut self, action: &str, success: JobSuccess) {
+        let id = self.job(action);
+        self.jobs.remove(&id);
+        self.apply(Input::JobReported { id, report: JobReport::Succeeded(success) }).unwrap();
+    }
+
+    pub(super) fn fail(&mut self, action: &str) {
+        let id = self.job(action);
+        self.jobs.remove(&id);
+        let report = JobReport::failed(FailureType::JobFailed, "exit code 1");
+        self.apply(Input::JobReported { id, report }).unwrap();
+    }
+
+    /// Returns the names of the actions whose jobs run, sorted.
+    pub(super) fn running(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.jobs.values().map(|job| job.action.name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(super) fn request(&mut self, request: Request) -> Result<(), Refusal> {
+        self.apply(Input::Operator { request, by: operator() })
+    }
+
+    pub(super) fn transition(&mut self, stage: &str, change: TransitionChange) {
+        let request =
+            Request::SetStageTransition { pipeline: "p".into(), stage: stage.into(), change };
+        self.request(request).unwrap();
+    }
+
+    pub(super) fn stop(&mut self, execution: ExecutionId, mode: StopMode) -> Result<(), Refusal> {
+        let reason = "wrong commit".to_owned();
+        self.request(Request::StopPipelineExecution {
+            pipeline: "p".into(),
+            execution,
+            mode,
+            reason,
+        })
+    }
+
+    pub(super) fn retry(
+        &mut self,
+        execution: ExecutionId,
+        stage: &str,
+        mode: RetryMode,
+    ) -> Result<(), Refusal> {
+        let stage = stage.into();
+        self.request(Request::RetryStageExecution { pipeline: "p".into(), stage, execution, mode })
+    }
+
+    pub(super) fn token(&self) -> ApprovalToken {
+        let board = self.engine.board();
+        let mut gates = board.open_gates();
+        let token = gates.next().expect("a gate is open").gate.token;
+        assert!(gates.next().is_none(), "one gate is open");
+        token
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        token: ApprovalToken,
+        status: ApprovalStatus,
+        if_revision: Option<&str>,
+        relation: Relation,
+    ) -> Result<(), Refusal> {
+        let lanes = self.engine.state().pipelines["p"].lanes.values();
+        let deployed = lanes
+            .flat_map(|lane| lane.slots.get("Deploy"))
+            .find_map(|slot| slot.last_success.as_ref())
+            .map(|it| it.revision.id.clone());
+        self.request(Request::PutApprovalResult {
+            pipeline: "p".into(),
+            stage: "Deploy".into(),
+            action: "gate".into(),
+            token,
+            status,
+            summary: "looked at it".into(),
+            if_revision: if_revision.map(str::to_owned),
+            comparison: Comparison { deployed, relation },
+        })
+    }
+
+    pub(super) fn approve(&mut self) {
+        let token = self.token();
+        self.decide(token, ApprovalStatus::Approved, None, Relation::Newer).unwrap();
+    }
+
+    /// Returns how the execution ended or stands, also after it left the engine's memory.
+    pub(super) fn status(&self, id: ExecutionId) -> ExecutionStatus {
+        let lanes = self.engine.state().pipelines["p"].lanes.values();
+        let recent = lanes.flat_map(|lane| &lane.recent).find(|it| it.execution == id);
+        match (self.engine.state().execution(id), recent) {
+            (Some(execution), _) => execution.status,
+            (None, Some(ended)) => ended.status,
+            (None, None) => panic!("execution {id} is lost"),
+        }
+    }
+
+    pub(super) fn lane(&self, lane: &str) -> LaneCard {
+        let board = self.engine.board();
+        let card = board.pipelines[0].lanes.iter().find(|it| it.lane.as_str() == lane);
+        card.expect("the lane exists").clone()
+    }
+
+    pub(super) fn stage(&self, stage: &str) -> StageCard {
+        let lane = self.lane("main");
+        lane.stages.into_iter().find(|it| it.name.as_str() == stage).expect("the stage exists")
+    }
+
+    pub(super) fn action(&self, stage: &str, action: &str) -> ActionCard {
+        let stage = self.stage(stage);
+        stage.actions.into_iter().find(|it| it.name.as_str() == action).expect("it exists")
+    }
+
+    /// Returns the execution that holds the stage in lane `main`.
+    pub(super) fn occupant(&self, stage: &str) -> Option<ExecutionId> {
+        self.engine.state().pipelines["p"].lanes["main"].slots.get(stage)?.occupant
+    }
+
+    pub(super) fn waiting_before(&self, stage: &str) -> Vec<ExecutionId> {
+        self.stage(stage).inbound.iter().map(|it| it.execution.id).collect()
+    }
+}

@@ -1,0 +1,4 @@
+//! Stagegate: CodePipeline on your own machine, with a dashboard you can live in.
+
+pub mod engine;
+pub mod model;

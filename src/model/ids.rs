@@ -1,0 +1,131 @@
+//! Names and ids, each a type of its own so that two strings side by side cannot be swapped.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! name_types {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    )+};
+}
+
+name_types! {
+    PipelineName,
+    /// Unique in its pipeline.
+    StageName,
+    /// Unique in its stage.
+    ActionName,
+    /// Unique in its pipeline.
+    ArtifactName,
+    /// What identifies a source revision: a commit id for Git.
+    RevisionId,
+    /// The executions of one branch; see [`Lane::WHOLE_PIPELINE`] for pipelines without lanes.
+    Lane,
+}
+
+impl Lane {
+    /// The text of the only lane of a pipeline that says `lane = "pipeline"`.
+    pub const WHOLE_PIPELINE: &'static str = "";
+
+    /// Returns the branch, or nothing when all branches share the one lane.
+    pub fn branch(&self) -> Option<&str> {
+        (self.as_str() != Self::WHOLE_PIPELINE).then(|| self.as_str())
+    }
+
+    /// Returns the lane in words that fit a list.
+    pub fn label(&self) -> &str {
+        self.branch().unwrap_or("all branches")
+    }
+}
+
+impl RevisionId {
+    /// Returns the seven characters by which people call a commit.
+    pub fn short(&self) -> &str {
+        self.0.get(..7).unwrap_or(&self.0)
+    }
+}
+
+macro_rules! id_types {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Makes a lowercase version 4 UUID, as CodePipeline's ids are.
+            pub fn from_random_bytes(bytes: [u8; 16]) -> Self {
+                Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+            }
+
+            /// Returns the first block of the id, enough to tell executions apart on a screen.
+            pub fn short(&self) -> String {
+                self.to_string()[..8].to_owned()
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+    )+};
+}
+
+id_types! {
+    /// One walk of source revisions through a pipeline.
+    ExecutionId,
+    /// One attempt of one action in one execution; it also names the job that does the work.
+    ActionExecutionId,
+    /// What a decision at a gate must present.
+    ApprovalToken,
+}

@@ -1,0 +1,58 @@
+//! The work below an action: what a provider gets, and what it answers.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Action, ActionExecutionId, ActionName, ArtifactContent, ArtifactName, ErrorDetails,
+    ExecutionId, FailureType, Lane, PipelineName, SourceRevision, StageName,
+};
+
+/// One attempt of one action, with every variable already resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    pub id: ActionExecutionId,
+    pub pipeline: PipelineName,
+    pub lane: Lane,
+    pub stage: StageName,
+    pub execution: ExecutionId,
+    pub action: Action,
+    /// Where relative paths of the pipeline file start.
+    pub base_directory: PathBuf,
+    pub revisions: Vec<SourceRevision>,
+    pub inputs: Vec<JobInput>,
+}
+
+impl Job {
+    pub fn action_name(&self) -> &ActionName {
+        &self.action.name
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobInput {
+    pub name: ArtifactName,
+    pub content: ArtifactContent,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum JobReport {
+    Succeeded(JobSuccess),
+    Failed(ErrorDetails),
+}
+
+impl JobReport {
+    pub fn failed(code: FailureType, message: impl Into<String>) -> Self {
+        Self::Failed(ErrorDetails { code, message: message.into() })
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobSuccess {
+    pub summary: String,
+    pub variables: BTreeMap<String, String>,
+    pub artifacts: BTreeMap<ArtifactName, ArtifactContent>,
+    /// What a source action found.
+    pub revision: Option<SourceRevision>,
+}

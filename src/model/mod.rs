@@ -1,0 +1,32 @@
+//! The nouns of CodePipeline as plain data.
+//!
+//! Everything here can be compared, cloned and stored. This module never reads
+//! a file, a clock or the environment, and it decides nothing.
+
+pub mod artifact;
+pub mod execution;
+pub mod ids;
+pub mod job;
+pub mod operator;
+pub mod pipeline;
+pub mod revision;
+pub mod time;
+pub mod variable;
+
+pub use artifact::ArtifactContent;
+pub use execution::{
+    ActionStatus, ApprovalDecision, ApprovalStatus, ErrorDetails, ExecutionStatus, FailureType,
+    RetryMode, StageStatus, StopMode, StopRequest, Trigger, TriggerType,
+};
+pub use ids::{
+    ActionExecutionId, ActionName, ApprovalToken, ArtifactName, ExecutionId, Lane, PipelineName,
+    RevisionId, StageName,
+};
+pub use job::{Job, JobInput, JobReport, JobSuccess};
+pub use operator::Operator;
+pub use pipeline::{
+    Action, ActionType, Category, EnvironmentVariable, EnvironmentVariableType, ExecutionMode,
+    LaneMode, OutputArtifact, Pipeline, PipelineVariable, Stage,
+};
+pub use revision::SourceRevision;
+pub use time::{Span, Timestamp};

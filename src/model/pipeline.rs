@@ -1,0 +1,223 @@
+//! The pipeline declaration: stages of actions, as in `get-pipeline`.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ActionName, ArtifactName, Lane, PipelineName, Span, StageName, Timestamp};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pipeline {
+    pub name: PipelineName,
+    /// The file it was read from.
+    pub file: PathBuf,
+    pub execution_mode: ExecutionMode,
+    pub lane: LaneMode,
+    pub variables: Vec<PipelineVariable>,
+    pub stages: Vec<Stage>,
+}
+
+impl Pipeline {
+    pub fn stage(&self, name: &StageName) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.name == *name)
+    }
+
+    pub fn stage_after(&self, name: &StageName) -> Option<&Stage> {
+        let position = self.stages.iter().position(|stage| stage.name == *name)?;
+        self.stages.get(position + 1)
+    }
+
+    pub fn first_stage(&self) -> &Stage {
+        self.stages.first().expect("validated pipelines have at least two stages")
+    }
+
+    pub fn source_actions(&self) -> impl Iterator<Item = &Action> {
+        self.first_stage().actions.iter()
+    }
+
+    /// Returns the source action whose branch is the lane.
+    pub fn primary_source(&self) -> &Action {
+        self.source_actions().next().expect("validated pipelines have a source action")
+    }
+
+    pub fn lane_of(&self, branch: &str) -> Lane {
+        match self.lane {
+            LaneMode::Branch => branch.into(),
+            LaneMode::Pipeline => Lane::WHOLE_PIPELINE.into(),
+        }
+    }
+
+    /// Returns the directory that relative paths of the declaration start from.
+    pub fn base_directory(&self) -> PathBuf {
+        let directory = self.file.parent().map(PathBuf::from).unwrap_or_default();
+        // A pipeline kept in `.stagegate/` speaks about the repository around it.
+        match directory.file_name() {
+            Some(name) if name == ".stagegate" => {
+                directory.parent().map(PathBuf::from).unwrap_or_default()
+            }
+            _ => directory,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ExecutionMode {
+    #[default]
+    Superseded,
+    Queued,
+    Parallel,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LaneMode {
+    /// Branches never block or supersede each other.
+    #[default]
+    Branch,
+    /// One line for all branches, as CodePipeline has it.
+    Pipeline,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelineVariable {
+    pub name: String,
+    pub default_value: Option<String>,
+    pub description: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    pub name: StageName,
+    pub actions: Vec<Action>,
+    /// Why the inbound transition starts out disabled, if it does.
+    pub transition_disabled: Option<String>,
+}
+
+impl Stage {
+    pub fn action(&self, name: &ActionName) -> Option<&Action> {
+        self.actions.iter().find(|action| action.name == *name)
+    }
+
+    /// Returns the distinct run orders, lowest first.
+    pub fn run_orders(&self) -> impl Iterator<Item = u32> + use<> {
+        let orders: std::collections::BTreeSet<u32> =
+            self.actions.iter().map(|action| action.run_order).collect();
+        orders.into_iter()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    pub name: ActionName,
+    pub action_type: ActionType,
+    pub run_order: u32,
+    pub configuration: BTreeMap<String, String>,
+    pub commands: Vec<String>,
+    pub environment_variables: Vec<EnvironmentVariable>,
+    pub input_artifacts: Vec<ArtifactName>,
+    pub output_artifacts: Vec<OutputArtifact>,
+    pub output_variables: Vec<String>,
+    pub namespace: Option<String>,
+    pub timeout: Option<Span>,
+    /// Paths in the workspace that stay from one execution to the next.
+    pub cache: Vec<String>,
+}
+
+impl Action {
+    /// Returns the timeout that holds, CodePipeline's default where none is given (quotas page).
+    pub fn effective_timeout(&self) -> Span {
+        self.timeout.unwrap_or(match self.action_type.category {
+            Category::Approval => Span(7 * Span::DAY.0),
+            Category::Source
+            | Category::Build
+            | Category::Test
+            | Category::Deploy
+            | Category::Invoke
+            | Category::Compute => Span::HOUR,
+        })
+    }
+
+    pub fn is_approval(&self) -> bool {
+        self.action_type.category == Category::Approval
+    }
+
+    /// Returns when an approval that opens at `now` times out.
+    pub fn expires_at(&self, now: Timestamp) -> Timestamp {
+        now + self.effective_timeout()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionType {
+    pub category: Category,
+    pub owner: String,
+    pub provider: String,
+    pub version: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Category {
+    Source,
+    Build,
+    Test,
+    Deploy,
+    Approval,
+    Invoke,
+    Compute,
+}
+
+impl Category {
+    pub const ALL: [Category; 7] = [
+        Self::Source,
+        Self::Build,
+        Self::Test,
+        Self::Deploy,
+        Self::Approval,
+        Self::Invoke,
+        Self::Compute,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "Source",
+            Self::Build => "Build",
+            Self::Test => "Test",
+            Self::Deploy => "Deploy",
+            Self::Approval => "Approval",
+            Self::Invoke => "Invoke",
+            Self::Compute => "Compute",
+        }
+    }
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentVariable {
+    pub name: String,
+    /// The value itself, or for a secret where to find it: `env:NAME` or `file:PATH`.
+    pub value: String,
+    pub kind: EnvironmentVariableType,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum EnvironmentVariableType {
+    #[default]
+    Plaintext,
+    Secret,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputArtifact {
+    pub name: ArtifactName,
+    /// Globs below `base_directory`; none means everything.
+    pub files: Vec<String>,
+    pub exclude: Vec<String>,
+    pub base_directory: Option<String>,
+}
