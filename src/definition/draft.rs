@@ -1,0 +1,150 @@
+//! A declaration as read, before anyone knows whether it holds together: every part knows where
+//! it stands in the file.
+
+use std::{ops::Range, path::Path};
+
+use super::reader::Located;
+use crate::model::{
+    Action, ActionType, Category, EnvironmentVariable, EnvironmentVariableType, ExecutionMode,
+    LaneMode, OutputArtifact, Pipeline, PipelineVariable, Span, Stage,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) name: Option<Located<String>>,
+    pub(super) lane: LaneMode,
+    pub(super) variables: Vec<DraftVariable>,
+    pub(super) stages: Vec<DraftStage>,
+    pub(super) span: Range<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftVariable {
+    pub(super) name: Located<String>,
+    pub(super) default_value: Option<String>,
+    pub(super) description: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftStage {
+    pub(super) name: Located<String>,
+    pub(super) actions: Vec<DraftAction>,
+    pub(super) transition_disabled: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftAction {
+    pub(super) name: Located<String>,
+    pub(super) category: Category,
+    pub(super) owner: String,
+    pub(super) provider: Located<String>,
+    pub(super) version: String,
+    pub(super) run_order: u32,
+    pub(super) configuration: Vec<(Located<String>, Located<String>)>,
+    pub(super) commands: Vec<Located<String>>,
+    pub(super) environment_variables: Vec<DraftEnvironmentVariable>,
+    pub(super) input_artifacts: Vec<Located<String>>,
+    pub(super) output_artifacts: Vec<DraftOutput>,
+    pub(super) output_variables: Vec<Located<String>>,
+    pub(super) namespace: Option<Located<String>>,
+    pub(super) timeout: Option<Span>,
+    pub(super) cache: Vec<Located<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftEnvironmentVariable {
+    pub(super) name: Located<String>,
+    pub(super) value: Located<String>,
+    pub(super) kind: EnvironmentVariableType,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftOutput {
+    pub(super) name: Located<String>,
+    pub(super) files: Vec<Located<String>>,
+    pub(super) exclude: Vec<Located<String>>,
+    pub(super) base_directory: Option<Located<String>>,
+}
+
+impl DraftAction {
+    /// Returns every text in which variables are resolved.
+    pub(super) fn resolved_texts(&self) -> impl Iterator<Item = &Located<String>> {
+        let configuration = self.configuration.iter().map(|(_, value)| value);
+        let environment = self.environment_variables.iter().map(|it| &it.value);
+        configuration.chain(&self.commands).chain(environment)
+    }
+
+    fn into_action(self) -> Action {
+        Action {
+            name: self.name.value.into(),
+            action_type: ActionType {
+                category: self.category,
+                owner: self.owner,
+                provider: self.provider.value,
+                version: self.version,
+            },
+            run_order: self.run_order,
+            configuration: self
+                .configuration
+                .into_iter()
+                .map(|(key, value)| (key.value, value.value))
+                .collect(),
+            commands: texts(self.commands),
+            environment_variables: self
+                .environment_variables
+                .into_iter()
+                .map(|it| EnvironmentVariable {
+                    name: it.name.value,
+                    value: it.value.value,
+                    kind: it.kind,
+                })
+                .collect(),
+            input_artifacts: self.input_artifacts.into_iter().map(|it| it.value.into()).collect(),
+            output_artifacts: self
+                .output_artifacts
+                .into_iter()
+                .map(|it| OutputArtifact {
+                    name: it.name.value.into(),
+                    files: texts(it.files),
+                    exclude: texts(it.exclude),
+                    base_directory: it.base_directory.map(|it| it.value),
+                })
+                .collect(),
+            output_variables: texts(self.output_variables),
+            namespace: self.namespace.map(|it| it.value),
+            timeout: self.timeout,
+            cache: texts(self.cache),
+        }
+    }
+}
+
+impl Draft {
+    /// Makes the pipeline of a draft that has no problems.
+    pub(super) fn into_pipeline(self, path: &Path) -> Pipeline {
+        let stages = self.stages.into_iter().map(|stage| Stage {
+            name: stage.name.value.into(),
+            actions: stage.actions.into_iter().map(DraftAction::into_action).collect(),
+            transition_disabled: stage.transition_disabled,
+        });
+        Pipeline {
+            name: self.name.map(|name| name.value).unwrap_or_default().into(),
+            file: path.to_owned(),
+            execution_mode: ExecutionMode::Superseded,
+            lane: self.lane,
+            variables: self
+                .variables
+                .into_iter()
+                .map(|it| PipelineVariable {
+                    name: it.name.value,
+                    default_value: it.default_value,
+                    description: it.description,
+                })
+                .collect(),
+            stages: stages.collect(),
+        }
+    }
+}
+
+fn texts(located: Vec<Located<String>>) -> Vec<String> {
+    located.into_iter().map(|it| it.value).collect()
+}

@@ -1,0 +1,205 @@
+//! Read queries for lists and details. Newest first, as CodePipeline answers.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::de::DeserializeOwned;
+
+use super::{StoreError, open_for_reading};
+use crate::{
+    engine::{Event, Fact, state::ResolvedAction},
+    model::{
+        ApprovalDecision, ErrorDetails, JobSuccess, Pipeline, PipelineName, SourceRevision,
+        Timestamp, Trigger,
+    },
+};
+
+/// A window on the history of a state directory, also while a runtime writes to it.
+pub struct History {
+    connection: Connection,
+    path: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+pub struct ExecutionRecord {
+    pub id: String,
+    pub pipeline: PipelineName,
+    pub lane: String,
+    pub version: u32,
+    pub status: String,
+    pub trigger: Trigger,
+    pub revisions: Vec<SourceRevision>,
+    pub variables: BTreeMap<String, String>,
+    pub stop_reason: Option<String>,
+    pub superseded_by: Option<String>,
+    pub started_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct ActionRecord {
+    pub id: String,
+    pub stage: String,
+    pub action: String,
+    pub attempt: u32,
+    pub status: String,
+    pub resolved: ResolvedAction,
+    pub success: Option<JobSuccess>,
+    pub error: Option<ErrorDetails>,
+    pub decision: Option<ApprovalDecision>,
+    pub started_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct DecisionRecord {
+    pub stage: String,
+    pub action: String,
+    pub decision: ApprovalDecision,
+}
+
+const EXECUTION_COLUMNS: &str = "id, pipeline, lane, version, status, trigger, revisions, \
+     variables, stop_reason, superseded_by, started_at, updated_at";
+
+impl History {
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { connection: open_for_reading(path)?, path: path.to_owned() })
+    }
+
+    /// Returns the newest executions of a pipeline, at most `limit`.
+    pub fn executions(
+        &self,
+        pipeline: &PipelineName,
+        limit: usize,
+    ) -> Result<Vec<ExecutionRecord>, StoreError> {
+        let sql = format!(
+            "SELECT {EXECUTION_COLUMNS} FROM execution WHERE pipeline = ?1
+             ORDER BY number DESC LIMIT ?2"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.rows(&sql, params![pipeline.as_str(), limit], execution_record)
+    }
+
+    /// Finds executions whose id begins with `prefix`, the whole id being the longest prefix.
+    pub fn find(&self, prefix: &str) -> Result<Vec<ExecutionRecord>, StoreError> {
+        let plain: String = prefix.chars().filter(|c| c.is_ascii_hexdigit() || *c == '-').collect();
+        if plain.is_empty() || plain.len() != prefix.len() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT {EXECUTION_COLUMNS} FROM execution WHERE id LIKE ?1 || '%'
+             ORDER BY number DESC LIMIT 3"
+        );
+        self.rows(&sql, params![plain.to_lowercase()], execution_record)
+    }
+
+    /// Returns the attempts of an execution's actions, oldest first.
+    pub fn actions(&self, execution: &str) -> Result<Vec<ActionRecord>, StoreError> {
+        let sql = "SELECT id, stage, action, attempt, status, resolved, success, error, decision,
+                       started_at, updated_at
+                   FROM action_execution WHERE execution = ?1 ORDER BY number";
+        self.rows(sql, params![execution], |row| {
+            Ok(ActionRecord {
+                id: row.get(0)?,
+                stage: row.get(1)?,
+                action: row.get(2)?,
+                attempt: row.get(3)?,
+                status: row.get(4)?,
+                resolved: parsed(row, 5)?,
+                success: parsed_option(row, 6)?,
+                error: parsed_option(row, 7)?,
+                decision: parsed_option(row, 8)?,
+                started_at: Timestamp(row.get(9)?),
+                updated_at: Timestamp(row.get(10)?),
+            })
+        })
+    }
+
+    /// Returns what was decided with a token, or nothing while the gate is open.
+    pub fn decision(&self, token: &str) -> Result<Option<DecisionRecord>, StoreError> {
+        let sql = "SELECT stage, action, decision FROM action_execution
+                   WHERE token = ?1 AND decision IS NOT NULL";
+        let found = self.rows(sql, params![token], |row| {
+            Ok(DecisionRecord {
+                stage: row.get(0)?,
+                action: row.get(1)?,
+                decision: parsed(row, 2)?,
+            })
+        })?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Returns the definition an execution was pinned to.
+    pub fn definition(
+        &self,
+        pipeline: &PipelineName,
+        version: u32,
+    ) -> Result<Option<Arc<Pipeline>>, StoreError> {
+        let sql = "SELECT body FROM event WHERE kind = 'PipelineDefined' AND pipeline = ?1
+                   AND json_extract(body, '$.fact.PipelineDefined.version') = ?2";
+        let body: Option<String> = self
+            .connection
+            .query_row(sql, params![pipeline.as_str(), version], |row| row.get(0))
+            .optional()
+            .map_err(|source| self.unreadable(source))?;
+        let Some(body) = body else { return Ok(None) };
+        let event: Event = serde_json::from_str(&body)
+            .map_err(|source| StoreError::Decode { path: self.path.clone(), source })?;
+        Ok(match event.fact {
+            Fact::PipelineDefined { definition, .. } => Some(definition),
+            _ => None,
+        })
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        parameters: &[&dyn rusqlite::ToSql],
+        record: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement =
+            self.connection.prepare_cached(sql).map_err(|source| self.unreadable(source))?;
+        let rows =
+            statement.query_map(parameters, record).map_err(|source| self.unreadable(source))?;
+        rows.collect::<Result<_, _>>().map_err(|source| self.unreadable(source))
+    }
+
+    fn unreadable(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Read { path: self.path.clone(), source }
+    }
+}
+
+fn execution_record(row: &Row<'_>) -> rusqlite::Result<ExecutionRecord> {
+    Ok(ExecutionRecord {
+        id: row.get(0)?,
+        pipeline: row.get::<_, String>(1)?.into(),
+        lane: row.get(2)?,
+        version: row.get(3)?,
+        status: row.get(4)?,
+        trigger: parsed(row, 5)?,
+        revisions: parsed(row, 6)?,
+        variables: parsed(row, 7)?,
+        stop_reason: row.get(8)?,
+        superseded_by: row.get(9)?,
+        started_at: Timestamp(row.get(10)?),
+        updated_at: Timestamp(row.get(11)?),
+    })
+}
+
+fn parsed<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| unfit(column, error))
+}
+
+fn parsed_option<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_str(&text).map_err(|error| unfit(column, error))).transpose()
+}
+
+fn unfit(column: usize, error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+}

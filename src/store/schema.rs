@@ -1,0 +1,97 @@
+//! Numbered migrations. A database of a newer format is left alone.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::Connection;
+
+use super::StoreError;
+
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One entry a format version; entries never change once released.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE event (
+        id        INTEGER PRIMARY KEY,
+        at        INTEGER NOT NULL,
+        pipeline  TEXT NOT NULL,
+        execution TEXT,
+        kind      TEXT NOT NULL,
+        body      TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX event_by_execution ON event (execution, id) WHERE execution IS NOT NULL;
+    CREATE INDEX event_by_time ON event (at);
+
+    CREATE TABLE execution (
+        number        INTEGER PRIMARY KEY,
+        id            TEXT NOT NULL UNIQUE,
+        pipeline      TEXT NOT NULL,
+        lane          TEXT NOT NULL,
+        version       INTEGER NOT NULL,
+        status        TEXT NOT NULL,
+        trigger       TEXT NOT NULL,
+        revisions     TEXT NOT NULL,
+        variables     TEXT NOT NULL,
+        stop_reason   TEXT,
+        superseded_by TEXT,
+        started_at    INTEGER NOT NULL,
+        updated_at    INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX execution_by_pipeline ON execution (pipeline, number);
+
+    CREATE TABLE action_execution (
+        number     INTEGER PRIMARY KEY,
+        id         TEXT NOT NULL UNIQUE,
+        execution  TEXT NOT NULL,
+        version    INTEGER NOT NULL,
+        stage      TEXT NOT NULL,
+        action     TEXT NOT NULL,
+        attempt    INTEGER NOT NULL,
+        status     TEXT NOT NULL,
+        token      TEXT,
+        resolved   TEXT NOT NULL,
+        success    TEXT,
+        error      TEXT,
+        decision   TEXT,
+        started_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX action_by_execution ON action_execution (execution, number);
+    CREATE INDEX action_by_token ON action_execution (token) WHERE token IS NOT NULL;
+
+    CREATE TABLE snapshot (
+        id    INTEGER PRIMARY KEY CHECK (id = 1),
+        event INTEGER NOT NULL,
+        body  BLOB NOT NULL
+    ) STRICT;
+"];
+
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL syncs the log at each commit: a decision is on disk before it is acknowledged.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -512)?;
+    Ok(())
+}
+
+pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    match usize::try_from(found) {
+        Ok(version) if found <= known => Ok(version),
+        _ => Err(StoreError::TooNew { path: path.to_owned(), found, known }),
+    }
+}
+
+pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Open { path: path.to_owned(), source };
+    for (version, migration) in MIGRATIONS.iter().enumerate().skip(check_format(connection, path)?)
+    {
+        let next = version + 1;
+        let script = format!("BEGIN; {migration} PRAGMA user_version = {next}; COMMIT;");
+        connection.execute_batch(&script).map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+use super::*;
+use crate::{
+    definition,
+    engine::{Engine, Input},
+    model::{ExecutionStatus, JobReport, JobSuccess, SourceRevision},
+};
+
+const PIPELINE: &str = r#"
+name = "p"
+[[stage]]
+name = "Source"
+actions = []
+[[stage.action]]
+name = "app"
+category = "Source"
+configuration = { BranchName = "main" }
+[[stage]]
+name = "Build"
+[[stage.action]]
+name = "make"
+category = "Build"
+commands = ["true"]
+"#;
+
+struct Fixture {
+    directory: tempfile::TempDir,
+    store: Store,
+    engine: Engine,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("stagegate.db")).unwrap();
+        let mut fixture =
+            Self { directory, store, engine: Engine::new(State::default(), 1, Timestamp(0)) };
+        let text = PIPELINE.replace("actions = []\n", "");
+        let pipeline = definition::parse(Path::new("/repo/p.toml"), &text).unwrap();
+        fixture.apply(Input::DefinitionLoaded(Box::new(pipeline)));
+        fixture.observe("0000000");
+        fixture
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("stagegate.db")
+    }
+
+    fn apply(&mut self, input: Input) {
+        let step = self.engine.apply(input, Timestamp(5_000)).unwrap();
+        self.store.append(&step.events).unwrap();
+    }
+
+    fn observe(&mut self, id: &str) {
+        let head = SourceRevision {
+            action: "app".into(),
+            id: id.into(),
+            branch: "main".into(),
+            git_dir: "/repo/.git".into(),
+            tree: "t".into(),
+            message: "subject\n\nbody".into(),
+            author_name: "Mira".into(),
+            author_email: "m@example.org".into(),
+            author_date: "2026-01-02T03:04:05Z".into(),
+        };
+        let (pipeline, action) = ("p".into(), "app".into());
+        self.apply(Input::SourceObserved { pipeline, action, heads: vec![head] });
+    }
+
+    fn finish(&mut self) {
+        let id = *self.engine.state().running.keys().next().unwrap();
+        let report = JobReport::Succeeded(JobSuccess::default());
+        self.apply(Input::JobReported { id, report });
+    }
+}
+
+#[test]
+fn a_reopened_store_gives_back_the_same_state() {
+    let mut fixture = Fixture::new();
+    fixture.observe("a1");
+    let loaded = Store::open(&fixture.path()).unwrap().load().unwrap();
+    assert_eq!(&loaded.state, fixture.engine.state());
+    assert_eq!(loaded.latest, Timestamp(5_000));
+}
+
+#[test]
+fn a_snapshot_and_its_tail_equal_the_whole_history() {
+    let mut fixture = Fixture::new();
+    for number in 0..500 {
+        fixture.observe(&format!("c{number}"));
+        fixture.finish();
+        let state = fixture.engine.state().clone();
+        fixture.store.snapshot_if_due(&state).unwrap();
+    }
+    let mut store = Store::open(&fixture.path()).unwrap();
+    let loaded = store.load().unwrap();
+    assert!(store.events_since_snapshot < SNAPSHOT_EVERY, "a snapshot was taken");
+    assert_eq!(&loaded.state, fixture.engine.state());
+}
+
+#[test]
+fn lists_come_from_rows_written_with_the_events() {
+    let mut fixture = Fixture::new();
+    fixture.observe("a1");
+    fixture.finish();
+    fixture.observe("b2");
+    let history = History::open(&fixture.path()).unwrap();
+    let executions = history.executions(&"p".into(), 10).unwrap();
+    let statuses: Vec<_> = executions.iter().map(|it| it.status.as_str()).collect();
+    assert_eq!(
+        statuses,
+        [ExecutionStatus::InProgress.as_str(), ExecutionStatus::Succeeded.as_str()],
+        "newest first"
+    );
+    assert_eq!(executions[1].revisions[0].subject(), "subject");
+    let found = history.find(&executions[1].id[..8]).unwrap();
+    assert_eq!(found[0].id, executions[1].id);
+    let actions = history.actions(&executions[1].id).unwrap();
+    let names: Vec<_> = actions.iter().map(|it| it.action.as_str()).collect();
+    assert_eq!(names, ["app", "make"]);
+    assert_eq!(history.definition(&"p".into(), 1).unwrap().unwrap().stages.len(), 2);
+    assert!(history.definition(&"p".into(), 2).unwrap().is_none());
+}
+
+#[test]
+fn a_database_of_a_newer_format_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("stagegate.db");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let Err(error) = Store::open(&path) else { panic!("it opened") };
+    assert!(matches!(error, StoreError::TooNew { found: 99, .. }), "{error}");
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn a_wildcard_is_no_execution_id() {
+    let fixture = Fixture::new();
+    let history = History::open(&fixture.path()).unwrap();
+    assert!(history.find("%").unwrap().is_empty());
+    assert!(history.find("").unwrap().is_empty());
+}
