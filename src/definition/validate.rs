@@ -109,7 +109,7 @@ fn names(draft: &Draft, problems: &Problems) {
             }
         }
     };
-    for name in &draft.name {
+    if let Some(name) = &draft.name {
         check(name, ".@-_", "pipeline");
     }
     for stage in &draft.stages {
@@ -232,7 +232,7 @@ fn commands_where_they_belong(draft: &Draft, problems: &Problems) {
 fn artifact_counts(draft: &Draft, problems: &Problems) {
     for (_, _, action) in actions(draft) {
         let Some(spec) = catalog::find(action.category, &action.provider.value) else { continue };
-        let mut check = |count: usize, allowed: &std::ops::RangeInclusive<usize>, what: &str| {
+        let check = |count: usize, allowed: &std::ops::RangeInclusive<usize>, what: &str| {
             if !allowed.contains(&count) {
                 let wanted = match (*allowed.start(), *allowed.end()) {
                     (low, high) if low == high => low.to_string(),

@@ -13,6 +13,8 @@ use crate::model::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Board {
     pub pipelines: Vec<Arc<PipelineCard>>,
+    /// What belongs to no pipeline, such as a file that was never valid.
+    pub notices: Vec<Notice>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ use crate::model::{Action, ActionName, ActionStatus, ExecutionStatus, Lane, Pipe
 impl Engine {
     pub fn board(&self) -> Board {
         let cards = self.state.pipelines.keys().filter_map(|name| self.pipeline_card(name));
-        Board { pipelines: cards.map(Arc::new).collect() }
+        Board { pipelines: cards.map(Arc::new).collect(), notices: Vec::new() }
     }
 
     /// Returns the card of one pipeline, without the notices, which the shell adds.

@@ -133,6 +133,19 @@ impl History {
         Ok(found.into_iter().next())
     }
 
+    /// Returns the events after the given one, oldest first, each with its number.
+    pub fn events_after(&self, number: i64) -> Result<Vec<(i64, Event)>, StoreError> {
+        let sql = "SELECT id, body FROM event WHERE id > ?1 ORDER BY id LIMIT 1000";
+        self.rows(sql, params![number], |row| Ok((row.get(0)?, parsed(row, 1)?)))
+    }
+
+    /// Returns the number of the newest event, zero if there is none.
+    pub fn newest_event(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT coalesce(max(id), 0) FROM event";
+        let newest = self.connection.query_row(sql, [], |row| row.get(0));
+        newest.map_err(|source| self.unreadable(source))
+    }
+
     /// Returns the definition an execution was pinned to.
     pub fn definition(
         &self,

@@ -1,0 +1,262 @@
+//! What can be typed. The words here are the `--help` pages.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// CodePipeline on your own machine, with a dashboard you can live in.
+///
+/// Without a verb: the dashboard. It attaches to the runtime that serves the state directory, or
+/// runs one inside itself.
+#[derive(Parser)]
+#[command(name = "stagegate", version, propagate_version = true, after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) verb: Option<Verb>,
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+const AFTER_HELP: &str = "\
+Targets are written PIPELINE, PIPELINE/STAGE or PIPELINE/STAGE/ACTION.
+
+Exit codes: 0 done, 1 the pipeline failed, 2 wrong usage or file, 3 stale or superseded,
+4 rejected or refused, 5 timed out, 6 stopped at a gate, 130 interrupted.
+
+Begin with `stagegate demo`, or in a repository with `stagegate init`.";
+
+#[derive(Args)]
+pub(super) struct Global {
+    /// Where state is kept [default: $XDG_STATE_HOME/stagegate]
+    #[arg(long, global = true, value_name = "DIR", env = "STAGEGATE_STATE_DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+
+    /// A pipeline file, or a folder of them; may be repeated [default: stagegate.toml or
+    /// .stagegate/*.toml of this repository, else $XDG_CONFIG_HOME/stagegate/pipelines/]
+    #[arg(short = 'f', long = "file", global = true, value_name = "FILE|DIR")]
+    pub(super) files: Vec<PathBuf>,
+
+    /// A theme by name (default, midnight, paper, mono) or a theme file
+    #[arg(long, global = true, value_name = "NAME|FILE", env = "STAGEGATE_THEME")]
+    pub(super) theme: Option<String>,
+
+    /// Draw with ASCII characters only
+    #[arg(long, global = true)]
+    pub(super) ascii: bool,
+
+    /// Leave the mouse to the terminal
+    #[arg(long, global = true)]
+    pub(super) no_mouse: bool,
+
+    /// Nothing moves on the screen by itself but elapsed times
+    #[arg(long, global = true)]
+    pub(super) no_motion: bool,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Verb {
+    /// Shows everything on a throw-away repository; nothing of yours is touched
+    Demo(Demo),
+    /// Writes a starter pipeline for the repository it stands in
+    Init(Init),
+    /// Runs without a screen and prints one line an event
+    Watch,
+    /// Starts an execution, follows it, and exits with its result
+    Run(Run),
+    /// Starts an execution (StartPipelineExecution)
+    Start(Start),
+    /// Stops an execution (StopPipelineExecution)
+    Stop(Stop),
+    /// Runs a failed or stopped stage again (RetryStageExecution)
+    Retry(Retry),
+    /// Approves at a gate (PutApprovalResult)
+    Approve(Decide),
+    /// Rejects at a gate (PutApprovalResult)
+    Reject(Decide),
+    /// Enables or disables the inbound transition of a stage
+    #[command(subcommand)]
+    Transition(Transition),
+    /// Shows where every execution stands (GetPipelineState)
+    Status(Status),
+    /// Lists executions, newest first (ListPipelineExecutions)
+    History(History),
+    /// Shows one execution with its actions (GetPipelineExecution)
+    Show(Show),
+    /// Prints the logs of an execution's actions
+    Logs(Logs),
+    /// Checks pipeline files and prints every problem
+    Validate(Validate),
+}
+
+#[derive(Args)]
+pub(super) struct Demo {
+    /// Make the demo's repository and pipelines in this new folder and keep them
+    #[arg(long, value_name = "DIR")]
+    pub(super) keep: Option<PathBuf>,
+    /// A theme by name or a theme file
+    #[arg(skip)]
+    pub(super) _theme: (),
+    /// Print plain lines instead of the dashboard, until every state has been reached
+    #[arg(long)]
+    pub(super) plain: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Init {
+    /// Replace a pipeline file that is there already
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Print the pipeline instead of writing it
+    #[arg(long)]
+    pub(super) print: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) start: Start,
+    /// Wait at gates for somebody else to decide
+    #[arg(long)]
+    pub(super) wait_for_approval: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Start {
+    pub(super) pipeline: String,
+    /// The commit to release; anything git understands [default: the head of the branch]
+    #[arg(long, value_name = "COMMIT")]
+    pub(super) revision: Option<String>,
+    /// The branch, and with it the lane, where a pipeline has several
+    #[arg(long)]
+    pub(super) branch: Option<String>,
+    /// A pipeline variable for this execution; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub(super) variables: Vec<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Selection {
+    /// The execution, by its id or the beginning of it
+    #[arg(long, value_name = "ID")]
+    pub(super) execution: Option<String>,
+    /// The lane, which is the branch
+    #[arg(long)]
+    pub(super) lane: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Stop {
+    /// PIPELINE
+    pub(super) target: String,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// End running actions now instead of letting them finish
+    #[arg(long)]
+    pub(super) abandon: bool,
+    /// Why
+    #[arg(short = 'm', long = "message", default_value = "")]
+    pub(super) reason: String,
+}
+
+#[derive(Args)]
+pub(super) struct Retry {
+    /// PIPELINE or PIPELINE/STAGE
+    pub(super) target: String,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// Run all actions of the stage again, not only the failed ones
+    #[arg(long)]
+    pub(super) all_actions: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Decide {
+    /// PIPELINE/STAGE/ACTION; less is enough where only one gate is open
+    pub(super) target: String,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// The token of the gate, as `status --json` shows it
+    #[arg(long)]
+    pub(super) token: Option<String>,
+    /// Decide only if the gate holds this commit; required for a downgrade
+    #[arg(long, value_name = "COMMIT")]
+    pub(super) if_revision: Option<String>,
+    /// A comment; a rejection needs one
+    #[arg(short = 'm', long = "message", default_value = "")]
+    pub(super) summary: String,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Transition {
+    /// Lets executions into the stage again
+    Enable(TransitionTarget),
+    /// Holds executions before the stage
+    Disable(TransitionDisable),
+}
+
+#[derive(Args)]
+pub(super) struct TransitionTarget {
+    /// PIPELINE/STAGE
+    pub(super) target: String,
+}
+
+#[derive(Args)]
+pub(super) struct TransitionDisable {
+    /// PIPELINE/STAGE
+    pub(super) target: String,
+    /// Why
+    #[arg(short = 'm', long = "reason", required = true)]
+    pub(super) reason: String,
+}
+
+#[derive(Args)]
+pub(super) struct Status {
+    /// PIPELINE; all of them if absent
+    pub(super) pipeline: Option<String>,
+    /// Print GetPipelineState's response
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Only this lane
+    #[arg(long)]
+    pub(super) lane: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct History {
+    pub(super) pipeline: String,
+    /// Print ListPipelineExecutions' response
+    #[arg(long)]
+    pub(super) json: bool,
+    /// How many at most
+    #[arg(long, default_value_t = 20, value_name = "COUNT")]
+    pub(super) limit: usize,
+}
+
+#[derive(Args)]
+pub(super) struct Show {
+    /// The execution, by its id or the beginning of it
+    pub(super) execution: String,
+    /// Print GetPipelineExecution's response with actionExecutionDetails
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Logs {
+    /// The execution, by its id or the beginning of it
+    pub(super) execution: String,
+    /// STAGE/ACTION; all actions if absent
+    pub(super) target: Option<String>,
+    /// Go on printing until the execution has ended
+    #[arg(short = 'F', long)]
+    pub(super) follow: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Validate {
+    #[arg(required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// Print the problems as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}

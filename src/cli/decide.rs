@@ -1,0 +1,144 @@
+//! `approve` and `reject`.
+
+use super::{
+    Exit, Failure,
+    args::Decide,
+    operate::{connect, submit},
+    output,
+    target::{self, Target},
+};
+use crate::{
+    engine::{Board, Refusal},
+    host::StateDir,
+    model::ApprovalStatus,
+    runtime::{Operation, RuntimeHandle},
+};
+
+pub(super) async fn approve(state_dir: StateDir, arguments: Decide) -> Result<Exit, Failure> {
+    decide(state_dir, arguments, ApprovalStatus::Approved).await
+}
+
+pub(super) async fn reject(state_dir: StateDir, arguments: Decide) -> Result<Exit, Failure> {
+    if arguments.summary.trim().is_empty() {
+        let failure = Failure::from(Refusal::ReasonMissing);
+        return Err(failure.hint("give it with -m \"...\""));
+    }
+    decide(state_dir, arguments, ApprovalStatus::Rejected).await
+}
+
+async fn decide(
+    state_dir: StateDir,
+    arguments: Decide,
+    status: ApprovalStatus,
+) -> Result<Exit, Failure> {
+    let (handle, board) = connect(state_dir).await?;
+    let target = Target::parse(&arguments.target);
+    let operation = match &arguments.token {
+        Some(token) => by_token(&handle, &board, &target, token, status, &arguments)?,
+        None => {
+            let at = target::open_gate(&board, &target, &arguments.selection)
+                .map_err(|failure| explain(&handle, &target, &arguments, failure))?;
+            Operation::PutApprovalResult {
+                pipeline: target.pipeline,
+                stage: at.stage.name.clone(),
+                action: at.action.name.clone(),
+                token: at.gate.token,
+                status,
+                summary: arguments.summary.clone(),
+                if_revision: arguments.if_revision.clone(),
+            }
+        }
+    };
+    let Operation::PutApprovalResult { stage, action, .. } = &operation else {
+        return Ok(Exit::Done);
+    };
+    let done = format!("{stage}/{action} {}", status.as_str().to_lowercase());
+    submit(&handle, operation).await?;
+    output::line(done);
+    Ok(Exit::Done)
+}
+
+fn by_token(
+    handle: &RuntimeHandle,
+    board: &Board,
+    target: &Target,
+    token: &str,
+    status: ApprovalStatus,
+    arguments: &Decide,
+) -> Result<Operation, Failure> {
+    let card = target::pipeline(board, &target.pipeline)?;
+    let parsed = token.parse().map_err(|_| Failure::usage(format!("{token} is no token")))?;
+    let open =
+        board.open_gates().find(|at| at.gate.token == parsed && at.pipeline.name == card.name);
+    let (stage, action) = match open {
+        Some(at) => (at.stage.name.clone(), at.action.name.clone()),
+        None => match handle.history().and_then(|history| history.decision(token)) {
+            Ok(Some(record)) => {
+                return Err(Failure::from(Refusal::ApprovalAlreadyCompleted {
+                    stage: record.stage.into(),
+                    action: record.action.into(),
+                    status: record.decision.status,
+                    by: record.decision.by,
+                    at: record.decision.at,
+                }));
+            }
+            Ok(None) | Err(_) => {
+                let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
+                let (stage, action) = (part(&target.stage).into(), part(&target.action).into());
+                return Err(Failure::from(Refusal::InvalidApprovalToken { stage, action }));
+            }
+        },
+    };
+    Ok(Operation::PutApprovalResult {
+        pipeline: target.pipeline.clone(),
+        stage,
+        action,
+        token: parsed,
+        status,
+        summary: arguments.summary.clone(),
+        if_revision: arguments.if_revision.clone(),
+    })
+}
+
+/// Says what became of the gate somebody wanted to decide at: who was faster, or what is newer.
+fn explain(
+    handle: &RuntimeHandle,
+    target: &Target,
+    arguments: &Decide,
+    failure: Failure,
+) -> Failure {
+    let decided = || -> Option<Refusal> {
+        let history = handle.history().ok()?;
+        let executions = match &arguments.selection.execution {
+            Some(prefix) => history.find(prefix).ok()?,
+            None => history.executions(&target.pipeline, 5).ok()?,
+        };
+        if arguments.selection.execution.is_some()
+            && let [execution] = executions.as_slice()
+            && let Some(by) = &execution.superseded_by
+        {
+            let (execution, by, at) =
+                (execution.id.parse().ok()?, by.parse().ok()?, execution.updated_at);
+            return Some(Refusal::Superseded { execution, by, at });
+        }
+        let actions = executions.iter().flat_map(|it| history.actions(&it.id).unwrap_or_default());
+        let mut decisions = actions.filter(|it| {
+            target.stage.as_ref().is_none_or(|stage| it.stage == *stage)
+                && target.action.as_ref().is_none_or(|action| it.action == *action)
+        });
+        let record = decisions.find(|it| it.decision.is_some())?;
+        let decision = record.decision?;
+        Some(Refusal::ApprovalAlreadyCompleted {
+            stage: record.stage.into(),
+            action: record.action.into(),
+            status: decision.status,
+            by: decision.by,
+            at: decision.at,
+        })
+    };
+    // Only a gate that is not open is worth explaining.
+    match failure.exit {
+        Exit::Refused => decided().map_or(failure, Failure::from),
+        _ => failure,
+    }
+}

@@ -1,0 +1,256 @@
+//! CodePipeline's response shapes, with a `lane` member where it helps.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    engine::board::{ActionCard, InboundCard, LaneCard, PipelineCard, StageCard},
+    model::{Action, ApprovalDecision, ErrorDetails, Pipeline, SourceRevision},
+    store::{ActionRecord, ExecutionRecord},
+};
+
+/// Leaves out what is not there, as AWS does.
+fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let there = members.into_iter().filter(|(_, value)| !value.is_null());
+    Value::Object(there.map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
+}
+
+/// GetPipelineState.
+pub(super) fn pipeline_state(card: &PipelineCard, wanted: impl Fn(&&LaneCard) -> bool) -> Value {
+    let stages = card
+        .lanes
+        .iter()
+        .filter(wanted)
+        .flat_map(|lane| lane.stages.iter().map(move |stage| stage_state(lane, stage)));
+    json!({
+        "pipelineName": card.name,
+        "pipelineVersion": card.version,
+        "created": card.created_at.epoch_seconds(),
+        "updated": card.updated_at.epoch_seconds(),
+        "stageStates": stages.collect::<Vec<_>>(),
+    })
+}
+
+fn stage_state(lane: &LaneCard, stage: &StageCard) -> Value {
+    let inbound: Vec<_> = stage.inbound.iter().map(inbound_execution).collect();
+    object([
+        ("stageName", json!(stage.name)),
+        ("lane", json!(lane.lane)),
+        ("inboundExecution", inbound.first().cloned().unwrap_or_default()),
+        ("inboundExecutions", if inbound.is_empty() { Value::Null } else { Value::Array(inbound) }),
+        (
+            "inboundTransitionState",
+            stage.transition.as_ref().map_or(Value::Null, |it| {
+                object([
+                    ("enabled", json!(it.enabled)),
+                    ("lastChangedBy", json!(it.by.as_ref().map(ToString::to_string))),
+                    ("lastChangedAt", json!(it.at.map(|at| at.epoch_seconds()))),
+                    ("disabledReason", json!(it.reason)),
+                ])
+            }),
+        ),
+        ("actionStates", stage.actions.iter().map(|it| action_state(stage, it)).collect()),
+        (
+            "latestExecution",
+            stage.execution.as_ref().map_or(Value::Null, |it| {
+                object([
+                    ("pipelineExecutionId", json!(it.id)),
+                    ("status", json!(stage.status)),
+                    ("type", json!("STANDARD")),
+                ])
+            }),
+        ),
+    ])
+}
+
+fn inbound_execution(inbound: &InboundCard) -> Value {
+    json!({
+        "pipelineExecutionId": inbound.execution.id,
+        "status": inbound.execution.status,
+        "type": "STANDARD",
+        "waitReason": inbound.reason.sentence(),
+    })
+}
+
+fn action_state(stage: &StageCard, action: &ActionCard) -> Value {
+    let revision =
+        stage.execution.as_ref().map(|it| &it.revision).filter(|it| it.action == action.name);
+    object([
+        ("actionName", json!(action.name)),
+        (
+            "currentRevision",
+            revision.map_or(Value::Null, |it| {
+                object([("revisionId", json!(it.id)), ("created", json!(it.author_date))])
+            }),
+        ),
+        (
+            "latestExecution",
+            action.latest.as_ref().map_or(Value::Null, |it| {
+                object([
+                    ("actionExecutionId", json!(it.id)),
+                    ("status", json!(it.status)),
+                    ("summary", summary(&it.summary, it.decision.as_ref())),
+                    (
+                        "lastStatusChange",
+                        json!(it.ended_at.unwrap_or(it.started_at).epoch_seconds()),
+                    ),
+                    ("token", json!(it.gate.as_ref().map(|gate| gate.token))),
+                    ("lastUpdatedBy", json!(it.decision.as_ref().map(|it| it.by.to_string()))),
+                    ("errorDetails", error_details(it.error.as_ref())),
+                ])
+            }),
+        ),
+    ])
+}
+
+fn summary(summary: &str, decision: Option<&ApprovalDecision>) -> Value {
+    match decision {
+        Some(decision) => json!(decision.summary),
+        None if summary.is_empty() => Value::Null,
+        None => json!(summary),
+    }
+}
+
+fn error_details(error: Option<&ErrorDetails>) -> Value {
+    error.map_or(Value::Null, |it| json!({ "code": it.code, "message": it.message }))
+}
+
+/// ListPipelineExecutions.
+pub(super) fn execution_summaries(executions: &[ExecutionRecord]) -> Value {
+    let summaries = executions.iter().map(|it| {
+        object([
+            ("pipelineExecutionId", json!(it.id)),
+            ("lane", json!(it.lane)),
+            ("status", json!(it.status)),
+            ("statusSummary", status_summary(it)),
+            ("startTime", json!(it.started_at.epoch_seconds())),
+            ("lastUpdateTime", json!(it.updated_at.epoch_seconds())),
+            ("sourceRevisions", it.revisions.iter().map(source_revision).collect()),
+            ("trigger", json!(it.trigger)),
+            (
+                "stopTrigger",
+                it.stop_reason.as_ref().map_or(Value::Null, |it| json!({ "reason": it })),
+            ),
+            ("executionMode", json!("SUPERSEDED")),
+            ("executionType", json!("STANDARD")),
+        ])
+    });
+    json!({ "pipelineExecutionSummaries": summaries.collect::<Vec<_>>() })
+}
+
+fn status_summary(it: &ExecutionRecord) -> Value {
+    it.superseded_by.as_ref().map_or(Value::Null, |by| json!(format!("superseded by {by}")))
+}
+
+fn source_revision(it: &SourceRevision) -> Value {
+    json!({ "actionName": it.action, "revisionId": it.id, "revisionSummary": it.message.trim_end() })
+}
+
+/// GetPipelineExecution, and the action executions as ListActionExecutions prints them.
+pub(super) fn execution(
+    it: &ExecutionRecord,
+    actions: &[ActionRecord],
+    definition: Option<&Pipeline>,
+) -> Value {
+    let revisions = it.revisions.iter().map(|revision| {
+        json!({
+            "name": revision.action, "revisionId": revision.id,
+            "revisionSummary": revision.message.trim_end(), "created": revision.author_date,
+        })
+    });
+    let variables =
+        it.variables.iter().map(|(name, value)| json!({ "name": name, "resolvedValue": value }));
+    json!({
+        "pipelineExecution": object([
+            ("pipelineName", json!(it.pipeline)),
+            ("pipelineVersion", json!(it.version)),
+            ("pipelineExecutionId", json!(it.id)),
+            ("lane", json!(it.lane)),
+            ("status", json!(it.status)),
+            ("statusSummary", status_summary(it)),
+            ("artifactRevisions", revisions.collect()),
+            ("variables", variables.collect()),
+            ("trigger", json!(it.trigger)),
+            ("executionMode", json!("SUPERSEDED")),
+            ("executionType", json!("STANDARD")),
+        ]),
+        "actionExecutionDetails":
+            actions.iter().map(|action| action_detail(it, action, definition)).collect::<Vec<_>>(),
+    })
+}
+
+fn action_detail(
+    execution: &ExecutionRecord,
+    it: &ActionRecord,
+    definition: Option<&Pipeline>,
+) -> Value {
+    let declared = definition
+        .and_then(|pipeline| pipeline.stage(&it.stage.as_str().into()))
+        .and_then(|stage| stage.action(&it.action.as_str().into()));
+    let success = it.success.as_ref();
+    let outputs = success
+        .map(|it| it.artifacts.keys().map(|name| json!({ "name": name })).collect::<Vec<_>>());
+    object([
+        ("pipelineExecutionId", json!(execution.id)),
+        ("actionExecutionId", json!(it.id)),
+        ("pipelineVersion", json!(execution.version)),
+        ("stageName", json!(it.stage)),
+        ("actionName", json!(it.action)),
+        ("attempt", json!(it.attempt)),
+        ("startTime", json!(it.started_at.epoch_seconds())),
+        ("lastUpdateTime", json!(it.updated_at.epoch_seconds())),
+        ("updatedBy", json!(it.decision.as_ref().map(|it| it.by.to_string()))),
+        ("status", json!(it.status)),
+        (
+            "input",
+            object([
+                ("actionTypeId", declared.map_or(Value::Null, action_type)),
+                ("configuration", declared.map_or(Value::Null, |it| json!(it.configuration))),
+                ("resolvedConfiguration", json!(it.resolved.configuration)),
+                (
+                    "resolvedCommands",
+                    if it.resolved.commands.is_empty() {
+                        Value::Null
+                    } else {
+                        json!(it.resolved.commands)
+                    },
+                ),
+                (
+                    "inputArtifacts",
+                    declared.map_or(Value::Null, |it| {
+                        it.input_artifacts.iter().map(|name| json!({ "name": name })).collect()
+                    }),
+                ),
+                ("namespace", declared.map_or(Value::Null, |it| json!(it.namespace))),
+            ]),
+        ),
+        (
+            "output",
+            object([
+                ("outputArtifacts", json!(outputs)),
+                (
+                    "executionResult",
+                    object([
+                        (
+                            "externalExecutionSummary",
+                            summary(
+                                success.map_or("", |it| it.summary.as_str()),
+                                it.decision.as_ref(),
+                            ),
+                        ),
+                        ("errorDetails", error_details(it.error.as_ref())),
+                    ]),
+                ),
+                ("outputVariables", json!(success.map(|it| &it.variables))),
+            ]),
+        ),
+    ])
+}
+
+fn action_type(action: &Action) -> Value {
+    json!({
+        "category": action.action_type.category.as_str(),
+        "owner": action.action_type.owner,
+        "provider": action.action_type.provider,
+        "version": action.action_type.version,
+    })
+}

@@ -1,0 +1,99 @@
+//! `logs`: what the actions of an execution have printed.
+
+use std::{
+    io::{IsTerminal, Read, Seek, SeekFrom},
+    time::Duration,
+};
+
+use super::{Exit, Failure, args::Logs, output, read::find_execution};
+use crate::{
+    ansi, host::StateDir, model::ExecutionStatus, runtime::RuntimeHandle, store::ActionRecord,
+};
+
+/// How often a log that is followed is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+pub(super) async fn logs(state_dir: StateDir, arguments: Logs) -> Result<Exit, Failure> {
+    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    let history = handle.history()?;
+    let execution = find_execution(&history, &arguments.execution)?;
+    let wanted = |record: &ActionRecord| {
+        arguments.target.as_ref().is_none_or(|target| match target.split_once('/') {
+            Some((stage, action)) => record.stage == stage && record.action == action,
+            None => record.action == *target || record.stage == *target,
+        })
+    };
+    let mut printer = Printer::default();
+    loop {
+        let over = history
+            .find(&execution.id)?
+            .first()
+            .is_none_or(|it| it.status != ExecutionStatus::InProgress.as_str());
+        let actions: Vec<_> = history.actions(&execution.id)?.into_iter().filter(wanted).collect();
+        if actions.is_empty() && over {
+            let words =
+                format!("no action {} in this execution", arguments.target.unwrap_or_default());
+            return Err(Failure::usage(words));
+        }
+        for action in &actions {
+            let Ok(id) = action.id.parse() else { continue };
+            printer.print(action, &handle.log_path(id), actions.len() > 1)?;
+        }
+        if over || !arguments.follow {
+            return Ok(Exit::Done);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Remembers how far each log was printed.
+#[derive(Default)]
+struct Printer {
+    printed: std::collections::BTreeMap<String, u64>,
+    last: Option<String>,
+}
+
+impl Printer {
+    fn print(
+        &mut self,
+        action: &ActionRecord,
+        path: &std::path::Path,
+        with_title: bool,
+    ) -> Result<(), Failure> {
+        let unreadable = |error: std::io::Error| {
+            Failure::usage(format!("cannot read {}: {error}", path.display()))
+        };
+        let from = self.printed.entry(action.id.clone()).or_default();
+        let mut file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            // Gates and sources have no log.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(unreadable(error)),
+        };
+        file.seek(SeekFrom::Start(*from)).map_err(unreadable)?;
+        let mut reader = std::io::BufReader::new(file).take(u64::MAX);
+        let for_people = std::io::stdout().is_terminal();
+        let mut chunk = Vec::new();
+        loop {
+            chunk.clear();
+            let count =
+                std::io::BufRead::read_until(&mut reader, b'\n', &mut chunk).map_err(unreadable)?;
+            if count == 0 {
+                return Ok(());
+            }
+            if with_title && self.last.as_deref() != Some(action.id.as_str()) {
+                output::line(format!(
+                    "==> {}/{} attempt {}",
+                    action.stage, action.action, action.attempt
+                ));
+                self.last = Some(action.id.clone());
+            }
+            *from += count as u64;
+            if for_people {
+                output::line(ansi::plain(chunk.strip_suffix(b"\n").unwrap_or(&chunk)));
+            } else {
+                output::bytes(&chunk);
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The command line: one file a verb. Data goes to standard output, everything else to standard
+//! error.
+
+mod args;
+mod decide;
+mod demo;
+mod exit;
+mod init;
+mod json;
+mod logs;
+mod narrate;
+mod operate;
+mod output;
+mod read;
+mod run;
+mod serve;
+mod target;
+mod validate;
+
+use args::{Arguments, Verb};
+use clap::Parser;
+pub use exit::{Exit, Failure};
+
+use crate::host::StateDir;
+
+/// Runs what the command line asks for and returns the exit code.
+pub async fn main() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    match dispatch(arguments).await {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output::failure(&failure);
+            failure.exit
+        }
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
+    let Arguments { verb, global } = arguments;
+    let state_dir = || StateDir::resolve(global.state_dir.as_deref()).map_err(Failure::from);
+    match verb {
+        None => serve::dashboard(state_dir()?, &global).await,
+        Some(Verb::Demo(it)) => demo::demo(it).await,
+        Some(Verb::Init(it)) => init::init(&it).await,
+        Some(Verb::Watch) => serve::watch(state_dir()?, &global).await,
+        Some(Verb::Run(it)) => run::run(state_dir()?, &global, it).await,
+        Some(Verb::Start(it)) => operate::start(state_dir()?, it).await,
+        Some(Verb::Stop(it)) => operate::stop(state_dir()?, it).await,
+        Some(Verb::Retry(it)) => operate::retry(state_dir()?, it).await,
+        Some(Verb::Transition(it)) => operate::transition(state_dir()?, it).await,
+        Some(Verb::Approve(it)) => decide::approve(state_dir()?, it).await,
+        Some(Verb::Reject(it)) => decide::reject(state_dir()?, it).await,
+        Some(Verb::Status(it)) => read::status(state_dir()?, it).await,
+        Some(Verb::History(it)) => read::history(state_dir()?, &it).await,
+        Some(Verb::Show(it)) => read::show(state_dir()?, &it).await,
+        Some(Verb::Logs(it)) => logs::logs(state_dir()?, it).await,
+        Some(Verb::Validate(it)) => validate::validate(&it),
+    }
+}

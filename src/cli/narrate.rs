@@ -1,0 +1,112 @@
+//! Events as plain lines, one each.
+
+use crate::{
+    ansi,
+    engine::{Event, Fact},
+    host::clock,
+};
+
+/// Returns the event as a sentence, or nothing where a person would not miss it.
+pub(super) fn sentence(event: &Event) -> Option<String> {
+    let pipeline = &event.pipeline;
+    let text = match &event.fact {
+        Fact::BaselineTaken { heads, .. } => {
+            let heads: Vec<_> =
+                heads.iter().map(|(branch, id)| format!("{branch} {}", id.short())).collect();
+            let heads =
+                if heads.is_empty() { "no branch yet".to_owned() } else { heads.join(", ") };
+            format!("{pipeline}: watching from {heads}; the next commit starts an execution")
+        }
+        Fact::PipelineDefined { version, .. } => format!("{pipeline}: version {version} loaded"),
+        Fact::HeadMoved { .. } => return None,
+        Fact::BranchDeleted { branch, .. } => {
+            format!("{pipeline}: branch {} is gone", ansi::one_line(branch))
+        }
+        Fact::TransitionEnabled { stage, by } => {
+            format!("{pipeline}/{stage}: transition enabled by {by}")
+        }
+        Fact::TransitionDisabled { stage, reason, by } => {
+            format!("{pipeline}/{stage}: transition disabled by {by}: {}", ansi::one_line(reason))
+        }
+        Fact::ExecutionStarted { execution, lane, revisions, trigger, .. } => {
+            let revision = revisions.first();
+            let commit = revision.map_or("", |it| it.id.short());
+            let subject = ansi::one_line(revision.map_or("", |it| it.subject()));
+            let lane = ansi::one_line(lane.label());
+            let how = trigger.kind;
+            format!(
+                "{pipeline}: {} started by {how} on {lane}: {commit} {subject}",
+                execution.short()
+            )
+        }
+        Fact::ExecutionSuperseded { execution, by, stage } => {
+            format!("{pipeline}: {} superseded before {stage} by {}", execution.short(), by.short())
+        }
+        Fact::ExecutionSucceeded { execution } => {
+            format!("{pipeline}: {} Succeeded", execution.short())
+        }
+        Fact::ExecutionFailed { execution, stage } => {
+            format!("{pipeline}: {} Failed in {stage}", execution.short())
+        }
+        Fact::ExecutionStopped { execution } => {
+            format!("{pipeline}: {} Stopped", execution.short())
+        }
+        Fact::StopRequested { execution, request } => format!(
+            "{pipeline}: {} Stopping, asked by {}: {}",
+            execution.short(),
+            request.by,
+            ansi::one_line(&request.reason)
+        ),
+        Fact::StageEntered { execution, stage } => {
+            format!("{pipeline}/{stage}: {} entered", execution.short())
+        }
+        Fact::StageSucceeded { execution, stage } => {
+            format!("{pipeline}/{stage}: {} Succeeded", execution.short())
+        }
+        Fact::StageFailed { execution, stage } => {
+            format!("{pipeline}/{stage}: {} Failed", execution.short())
+        }
+        Fact::StageStopped { execution, stage } => {
+            format!("{pipeline}/{stage}: {} Stopped", execution.short())
+        }
+        Fact::StageRetried { execution, stage, by, .. } => {
+            format!("{pipeline}/{stage}: {} retried by {by}", execution.short())
+        }
+        Fact::ActionStarted { action, approval: Some(approval), .. } => format!(
+            "{pipeline}/{}/{}: {} waits for approval until {} (token {})",
+            action.stage,
+            action.action,
+            action.execution.short(),
+            clock::local_date(approval.expires_at),
+            approval.token
+        ),
+        Fact::ActionStarted { action, attempt, approval: None, .. } => {
+            let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+            format!("{pipeline}/{}/{}: InProgress{again}", action.stage, action.action)
+        }
+        Fact::ApprovalDecided { action, decision } => format!(
+            "{pipeline}/{}/{}: {} by {}: {}",
+            action.stage,
+            action.action,
+            decision.status,
+            decision.by,
+            ansi::one_line(&decision.summary)
+        ),
+        Fact::ActionSucceeded { action, success } => format!(
+            "{pipeline}/{}/{}: Succeeded {}",
+            action.stage,
+            action.action,
+            ansi::one_line(&success.summary)
+        ),
+        Fact::ActionFailed { action, error } => format!(
+            "{pipeline}/{}/{}: Failed: {}",
+            action.stage,
+            action.action,
+            ansi::one_line(&error.message)
+        ),
+        Fact::ActionAbandoned { action } => {
+            format!("{pipeline}/{}/{}: Abandoned", action.stage, action.action)
+        }
+    };
+    Some(format!("{} {}", clock::local_time(event.at), text.trim_end()))
+}

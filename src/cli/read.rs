@@ -1,0 +1,187 @@
+//! `status`, `history` and `show`.
+
+use super::{
+    Exit, Failure,
+    args::{History, Show, Status},
+    json, output, target,
+};
+use crate::{
+    ansi,
+    engine::board::{ActionCard, LaneCard, PipelineCard, StageCard},
+    host::{StateDir, clock},
+    model::{ActionStatus, Timestamp},
+    runtime::RuntimeHandle,
+    store::{self, ActionRecord, ExecutionRecord},
+};
+
+pub(super) async fn status(state_dir: StateDir, arguments: Status) -> Result<Exit, Failure> {
+    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    let board = std::sync::Arc::clone(&handle.board().borrow());
+    let cards: Vec<&PipelineCard> = match &arguments.pipeline {
+        Some(name) => vec![target::pipeline(&board, &name.as_str().into())?],
+        None => board.pipelines.iter().map(AsRef::as_ref).collect(),
+    };
+    let wanted =
+        |lane: &&LaneCard| arguments.lane.as_ref().is_none_or(|name| lane.lane.as_str() == name);
+    if arguments.json {
+        let states: Vec<_> = cards.iter().map(|card| json::pipeline_state(card, wanted)).collect();
+        match (arguments.pipeline.is_some(), states) {
+            (true, mut states) => output::json(&states.remove(0)),
+            (false, states) => output::json(&serde_json::Value::Array(states)),
+        }
+        return Ok(Exit::Done);
+    }
+    if cards.is_empty() {
+        output::say("no pipeline yet: `stagegate init` writes one");
+    }
+    let now = clock::now();
+    for card in cards {
+        output::line(format!("{}  version {}", card.name, card.version));
+        for notice in &card.notices {
+            output::line(format!("  ! {}", ansi::one_line(&notice.text)));
+        }
+        if card.lanes.is_empty() {
+            output::line(format!("  nothing has run; commit, or `stagegate start {}`", card.name));
+        }
+        for lane in card.lanes.iter().filter(wanted) {
+            output::line(format!("  {}", ansi::one_line(lane.lane.label())));
+            lane.stages.iter().for_each(|stage| print_stage(stage, now));
+        }
+    }
+    if !handle.has_runtime() {
+        output::say("no runtime serves this state directory; this is how the last one left it");
+    }
+    Ok(Exit::Done)
+}
+
+fn print_stage(stage: &StageCard, now: Timestamp) {
+    let status = stage.status.map_or("-", |it| it.as_str());
+    let commit = stage.execution.as_ref().map_or_else(String::new, |it| {
+        format!("{} {}", it.revision.id.short(), ansi::one_line(it.revision.subject()))
+    });
+    output::line(format!("    {:<16} {status:<10} {commit}", stage.name));
+    for inbound in &stage.inbound {
+        output::line(format!(
+            "      {} {} ({})",
+            inbound.execution.revision.id.short(),
+            inbound.reason.sentence(),
+            now.since(inbound.since)
+        ));
+    }
+    for action in &stage.actions {
+        output::line(format!("      {:<18} {}", action.name, action_words(action, now)));
+    }
+}
+
+fn action_words(action: &ActionCard, now: Timestamp) -> String {
+    let Some(attempt) = &action.latest else {
+        return action.waits.as_ref().map_or_else(|| "-".to_owned(), |it| it.sentence());
+    };
+    let elapsed = attempt.ended_at.unwrap_or(now).since(attempt.started_at);
+    match (&attempt.gate, &attempt.error, attempt.status) {
+        (Some(gate), _, _) => format!(
+            "waits for approval {elapsed}, {} left, token {}",
+            gate.expires_at.since(now),
+            gate.token
+        ),
+        (None, Some(error), _) => {
+            format!("{} {elapsed}  {}", attempt.status, ansi::one_line(&error.message))
+        }
+        (None, None, ActionStatus::InProgress) => format!("{} {elapsed}", attempt.status),
+        (None, None, _) => {
+            format!("{} {elapsed}  {}", attempt.status, ansi::one_line(&attempt.summary))
+        }
+    }
+}
+
+pub(super) async fn history(state_dir: StateDir, arguments: &History) -> Result<Exit, Failure> {
+    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    let name = arguments.pipeline.as_str().into();
+    target::pipeline(&handle.board().borrow(), &name)?;
+    let executions = handle.history()?.executions(&name, arguments.limit)?;
+    if arguments.json {
+        output::json(&json::execution_summaries(&executions));
+        return Ok(Exit::Done);
+    }
+    for it in &executions {
+        let revision = it.revisions.first();
+        output::line(format!(
+            "{}  {}  {:<10}  {:<14}  {} {}",
+            it.id.get(..8).unwrap_or(&it.id),
+            clock::local_date(it.started_at),
+            it.status,
+            ansi::one_line(&it.lane),
+            revision.map_or("", |it| it.id.short()),
+            ansi::one_line(revision.map_or("", |it| it.subject())),
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// Finds one execution by the beginning of its id.
+pub(super) fn find_execution(
+    history: &store::History,
+    prefix: &str,
+) -> Result<ExecutionRecord, Failure> {
+    let mut found = history.find(prefix)?;
+    match found.len() {
+        0 => Err(Failure::usage(format!("there is no execution {prefix}"))
+            .hint("`stagegate history PIPELINE` lists them")),
+        1 => Ok(found.remove(0)),
+        _ => Err(Failure::usage(format!("several executions begin with {prefix}"))),
+    }
+}
+
+pub(super) async fn show(state_dir: StateDir, arguments: &Show) -> Result<Exit, Failure> {
+    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    if !handle.state_dir().exists() {
+        return Err(Failure::usage("nothing has run yet"));
+    }
+    let history = handle.history()?;
+    let execution = find_execution(&history, &arguments.execution)?;
+    let actions = history.actions(&execution.id)?;
+    if arguments.json {
+        let definition = history.definition(&execution.pipeline, execution.version)?;
+        output::json(&json::execution(&execution, &actions, definition.as_deref()));
+        return Ok(Exit::Done);
+    }
+    output::line(format!("{}  {}  {}", execution.id, execution.pipeline, execution.status));
+    let trigger = &execution.trigger;
+    output::line(format!("  trigger   {} {}", trigger.kind, ansi::one_line(&trigger.detail)));
+    for revision in &execution.revisions {
+        output::line(format!(
+            "  revision  {} {} ({})",
+            revision.id.short(),
+            ansi::one_line(revision.subject()),
+            ansi::one_line(&revision.author_name)
+        ));
+    }
+    if let Some(reason) = &execution.stop_reason {
+        output::line(format!("  stopped   {}", ansi::one_line(reason)));
+    }
+    if let Some(by) = &execution.superseded_by {
+        output::line(format!("  superseded by {by}"));
+    }
+    actions.iter().for_each(print_action);
+    Ok(Exit::Done)
+}
+
+fn print_action(action: &ActionRecord) {
+    let elapsed = action.updated_at.since(action.started_at);
+    let place = format!("{}/{}", action.stage, action.action);
+    let again =
+        if action.attempt > 1 { format!(" (attempt {})", action.attempt) } else { String::new() };
+    output::line(format!("  {place:<28} {:<10} {elapsed}{again}", action.status));
+    if let Some(error) = &action.error {
+        output::line(format!("      {}", ansi::one_line(&error.message)));
+    }
+    if let Some(decision) = &action.decision {
+        output::line(format!(
+            "      {} by {} at {}: {}",
+            decision.status,
+            decision.by,
+            decision.at.utc(),
+            ansi::one_line(&decision.summary)
+        ));
+    }
+}

@@ -1,0 +1,174 @@
+//! `run`: start an execution, follow it in plain lines, exit with its result.
+
+use std::io::{BufRead, IsTerminal};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{
+    Exit, Failure, args, narrate,
+    operate::start_operation,
+    output,
+    serve::{options, pipeline_files},
+    target,
+};
+use crate::{
+    engine::{Event, Fact},
+    host::{StateDir, environment},
+    model::{ApprovalStatus, ExecutionId},
+    runtime::{Operation, Runtime, RuntimeHandle},
+};
+
+pub(super) async fn run(
+    state_dir: StateDir,
+    global: &args::Global,
+    arguments: args::Run,
+) -> Result<Exit, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::usage(format!("cannot listen to signals: {error}")))?;
+    if let Some(handle) = RuntimeHandle::attach(state_dir.clone()).await? {
+        handle.serve_files(pipeline_files(global).await?).await?;
+        return tokio::select! {
+            exit = follow(&handle, arguments) => exit,
+            _ = interrupt.recv() => Ok(Exit::Interrupted),
+        };
+    }
+    let runtime = Runtime::start(options(state_dir, pipeline_files(global).await?)?).await?;
+    let exit = tokio::select! {
+        exit = follow(&runtime.handle, arguments) => exit,
+        _ = interrupt.recv() => {
+            output::say("interrupted; running actions go on and are picked up by the next runtime");
+            Ok(Exit::Interrupted)
+        }
+    };
+    runtime.shut_down().await?;
+    exit
+}
+
+async fn follow(handle: &RuntimeHandle, arguments: args::Run) -> Result<Exit, Failure> {
+    let name = arguments.start.pipeline.as_str().into();
+    let mut board = handle.board();
+    // The files are read just after a runtime has started.
+    let known = board.wait_for(|board| board.pipeline(&name).is_some());
+    let known = tokio::time::timeout(std::time::Duration::from_secs(2), known).await;
+    if !matches!(known, Ok(Ok(_))) {
+        target::pipeline(&handle.board().borrow(), &name)?;
+    }
+    drop(known);
+    let history = handle.history()?;
+    let mut after = history.newest_event()?;
+    let operation = start_operation(arguments.start)?;
+    let receipt = handle.submit(operation, environment::operator("cli")).await?;
+    let Some(execution) = receipt.execution else {
+        return Err(Failure::usage("no execution was started"));
+    };
+    let mut end = Ending::default();
+    loop {
+        for (number, event) in history.events_after(after)? {
+            after = number;
+            if event.fact.execution() != Some(execution) {
+                continue;
+            }
+            if let Some(sentence) = narrate::sentence(&event) {
+                output::line(sentence);
+            }
+            if let Some(exit) = end.after(&event) {
+                return Ok(exit);
+            }
+        }
+        if let Some(exit) = at_gate(handle, execution, arguments.wait_for_approval).await? {
+            return Ok(exit);
+        }
+        if board.changed().await.is_err() {
+            return Err(Failure::usage("the runtime has ended"));
+        }
+    }
+}
+
+/// Remembers why an execution will turn out to have failed.
+#[derive(Default)]
+struct Ending {
+    rejected: bool,
+    timed_out: bool,
+}
+
+impl Ending {
+    fn after(&mut self, event: &Event) -> Option<Exit> {
+        match &event.fact {
+            Fact::ApprovalDecided { decision, .. } => {
+                self.rejected |= decision.status == ApprovalStatus::Rejected;
+                None
+            }
+            Fact::ActionFailed { error, .. } => {
+                self.timed_out |= error.message.contains("timed out");
+                None
+            }
+            Fact::ExecutionSucceeded { .. } => Some(Exit::Done),
+            Fact::ExecutionFailed { .. } if self.rejected => Some(Exit::Refused),
+            Fact::ExecutionFailed { .. } if self.timed_out => Some(Exit::TimedOut),
+            Fact::ExecutionFailed { .. } | Fact::ExecutionStopped { .. } => {
+                Some(Exit::PipelineFailed)
+            }
+            Fact::ExecutionSuperseded { .. } => Some(Exit::Stale),
+            _ => None,
+        }
+    }
+}
+
+async fn at_gate(
+    handle: &RuntimeHandle,
+    execution: ExecutionId,
+    wait_for_approval: bool,
+) -> Result<Option<Exit>, Failure> {
+    let board = std::sync::Arc::clone(&handle.board().borrow());
+    let Some(at) = board.open_gates().find(|at| at.execution.id == execution) else {
+        return Ok(None);
+    };
+    if wait_for_approval {
+        return Ok(None);
+    }
+    let target = format!("{}/{}/{}", at.pipeline.name, at.stage.name, at.action.name);
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        output::say(format!("stopped at the gate; decide with `stagegate approve {target}`"));
+        return Ok(Some(Exit::AtGate));
+    }
+    let review = handle.review(at).await;
+    output::say(format!(
+        "{target}: {} commits by {} authors, {} files +{} -{}",
+        review.commit_count,
+        review.authors,
+        review.files.len(),
+        review.added(),
+        review.deleted()
+    ));
+    let short = at.execution.revision.id.short().to_owned();
+    let (question, yes) = if review.is_downgrade() {
+        (
+            format!("DOWNGRADE. Type {short} to approve, a reason to reject, nothing to leave: "),
+            short,
+        )
+    } else {
+        ("Type yes to approve, a reason to reject, nothing to leave: ".to_owned(), "yes".to_owned())
+    };
+    output::ask(&question);
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await.ok().and_then(Result::ok).unwrap_or_default();
+    let answer = answer.trim();
+    if answer.is_empty() {
+        return Ok(Some(Exit::AtGate));
+    }
+    let approved = answer == yes;
+    let operation = Operation::PutApprovalResult {
+        pipeline: at.pipeline.name.clone(),
+        stage: at.stage.name.clone(),
+        action: at.action.name.clone(),
+        token: at.gate.token,
+        status: if approved { ApprovalStatus::Approved } else { ApprovalStatus::Rejected },
+        summary: if approved { String::new() } else { answer.to_owned() },
+        if_revision: Some(at.execution.revision.id.to_string()),
+    };
+    handle.submit(operation, environment::operator("cli")).await?;
+    Ok(None)
+}

@@ -1,0 +1,191 @@
+//! The dashboard and `watch`: what runs all day.
+
+use std::path::{Path, PathBuf};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Exit, Failure, args::Global, narrate, output};
+use crate::{
+    host::{Git, StateDir, state_dir::StateDirError},
+    runtime::{DefinitionFiles, Options, Runtime, RuntimeHandle, StartError},
+    tui,
+};
+
+/// Finds the pipeline files: those named, else the repository's, else the user's.
+pub(super) async fn pipeline_files(global: &Global) -> Result<Vec<PathBuf>, Failure> {
+    let absolute = |path: &Path| {
+        std::fs::canonicalize(path)
+            .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
+    };
+    if !global.files.is_empty() {
+        return global.files.iter().map(|path| absolute(path)).collect();
+    }
+    let here = std::env::current_dir().map_err(|error| Failure::usage(error.to_string()))?;
+    let top = Git::inside(&here, "rev-parse").args(["--show-toplevel"]).text().await;
+    let top = top.map_or(here, PathBuf::from);
+    let file = top.join("stagegate.toml");
+    if file.is_file() {
+        return Ok(vec![file]);
+    }
+    let folder = top.join(".stagegate");
+    if folder.is_dir() {
+        return Ok(vec![folder]);
+    }
+    let variable = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    let config =
+        variable("XDG_CONFIG_HOME").or_else(|| variable("HOME").map(|it| it.join(".config")));
+    let folder = config.map(|it| it.join("stagegate/pipelines")).filter(|it| it.is_dir());
+    Ok(folder.into_iter().collect())
+}
+
+pub(super) fn options(state_dir: StateDir, files: Vec<PathBuf>) -> Result<Options, Failure> {
+    // On Linux this stays right when the file is replaced by a newer build.
+    let running = PathBuf::from("/proc/self/exe");
+    let program = if running.exists() {
+        running
+    } else {
+        std::env::current_exe().map_err(|error| Failure::usage(error.to_string()))?
+    };
+    Ok(Options { state_dir, files: DefinitionFiles::new(files), program })
+}
+
+pub(super) async fn dashboard(state_dir: StateDir, global: &Global) -> Result<Exit, Failure> {
+    let look = tui::Look::choose(
+        global.theme.as_deref(),
+        global.ascii,
+        !global.no_motion,
+        !global.no_mouse,
+    )
+    .map_err(|error| Failure::usage(error.to_string()))?;
+    tui::require_terminal().map_err(|words| {
+        Failure::usage(words).hint("`stagegate watch` and `stagegate status` work without one")
+    })?;
+    let files = pipeline_files(global).await?;
+    let Some(runtime) = start_or_attach(state_dir, files).await? else {
+        return Err(nothing_to_show());
+    };
+    match runtime {
+        Serving::Attached(handle) => {
+            tui::run(handle, look, tui::Ownership::Attached).await.map_err(terminal_failure)?;
+        }
+        Serving::Inside(mut runtime) => {
+            let handle = runtime.handle.clone();
+            let ended = tokio::select! {
+                result = tui::run(handle, look, tui::Ownership::Inside) => {
+                    result.map_err(terminal_failure)?;
+                    None
+                }
+                ended = runtime.ended() => Some(ended),
+            };
+            match ended {
+                Some(ended) => ended?,
+                None => runtime.shut_down().await?,
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn terminal_failure(error: std::io::Error) -> Failure {
+    Failure::usage(format!("the terminal cannot be used: {error}"))
+}
+
+fn nothing_to_show() -> Failure {
+    Failure::usage("there is no pipeline here").hint(
+        "`stagegate init` writes one for this repository, `stagegate demo` shows what it can do, \
+         -f FILE opens one that lies elsewhere",
+    )
+}
+
+enum Serving {
+    Attached(RuntimeHandle),
+    Inside(Box<Runtime>),
+}
+
+async fn start_or_attach(
+    state_dir: StateDir,
+    files: Vec<PathBuf>,
+) -> Result<Option<Serving>, Failure> {
+    if let Some(handle) = RuntimeHandle::attach(state_dir.clone()).await? {
+        handle.serve_files(files).await?;
+        return Ok(Some(Serving::Attached(handle)));
+    }
+    if files.is_empty() && !state_dir.exists() {
+        return Ok(None);
+    }
+    match Runtime::start(options(state_dir.clone(), files.clone())?).await {
+        Ok(runtime) => Ok(Some(Serving::Inside(Box::new(runtime)))),
+        // Another one started between our look and our try.
+        Err(StartError::StateDir(served @ StateDirError::Served { .. })) => {
+            match RuntimeHandle::attach(state_dir).await? {
+                Some(handle) => {
+                    handle.serve_files(files).await?;
+                    Ok(Some(Serving::Attached(handle)))
+                }
+                None => Err(served.into()),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn watch(state_dir: StateDir, global: &Global) -> Result<Exit, Failure> {
+    let files = pipeline_files(global).await?;
+    if files.is_empty() && !state_dir.exists() {
+        return Err(nothing_to_show());
+    }
+    let mut interrupt = signals(SignalKind::interrupt())?;
+    let mut terminate = signals(SignalKind::terminate())?;
+    let mut hangup = signals(SignalKind::hangup())?;
+    let mut runtime = Runtime::start(options(state_dir.clone(), files)?).await?;
+    output::say(format!(
+        "serving {}; Ctrl+C ends it, running actions go on",
+        state_dir.path().display()
+    ));
+    let handle = runtime.handle.clone();
+    let exit = tokio::select! {
+        ended = runtime.ended() => { ended?; return Ok(Exit::Done) }
+        told = tell(&handle, 0) => { told?; Exit::Done }
+        _ = interrupt.recv() => Exit::Interrupted,
+        _ = terminate.recv() => Exit::Done,
+        _ = hangup.recv() => Exit::Done,
+    };
+    runtime.shut_down().await?;
+    Ok(exit)
+}
+
+fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
+    signal(kind).map_err(|error| Failure::usage(format!("cannot listen to signals: {error}")))
+}
+
+/// Prints events as they are recorded, and notices as they come and go.
+async fn tell(handle: &RuntimeHandle, mut after: i64) -> Result<(), Failure> {
+    let history = handle.history()?;
+    after = after.max(history.newest_event()?.saturating_sub(0));
+    let mut board = handle.board();
+    let mut told = std::collections::BTreeSet::new();
+    loop {
+        for (number, event) in history.events_after(after)? {
+            after = number;
+            if let Some(sentence) = narrate::sentence(&event) {
+                output::line(sentence);
+            }
+        }
+        let now = std::sync::Arc::clone(&board.borrow_and_update());
+        let about = now.pipelines.iter().flat_map(|card| {
+            card.notices.iter().map(|notice| format!("{}: {}", card.name, notice.text))
+        });
+        let notices: std::collections::BTreeSet<String> =
+            about.chain(now.notices.iter().map(|notice| notice.text.clone())).collect();
+        for notice in notices.difference(&told) {
+            output::line(format!(
+                "{} {notice}",
+                crate::host::clock::local_time(crate::host::clock::now())
+            ));
+        }
+        told = notices;
+        if board.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}

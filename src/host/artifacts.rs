@@ -1,0 +1,173 @@
+//! Artifacts that actions leave, kept by content in a git object store of our own.
+
+use std::path::{Path, PathBuf};
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use thiserror::Error;
+
+use super::{Git, GitError};
+use crate::model::{ArtifactContent, OutputArtifact};
+
+pub struct ArtifactStore {
+    git_dir: PathBuf,
+}
+
+#[derive(Debug, Error)]
+pub enum PackError {
+    #[error("no file matches {} of output artifact {artifact}", patterns.join(", "))]
+    NothingMatches { artifact: String, patterns: Vec<String> },
+    #[error("output artifact {artifact}: {file} contains the value of a secret")]
+    Secret { artifact: String, file: String },
+    #[error("output artifact {artifact}: cannot read {}", path.display())]
+    Unreadable { artifact: String, path: PathBuf, source: std::io::Error },
+    #[error("output artifact {artifact} cannot be kept")]
+    Git { artifact: String, source: GitError },
+}
+
+/// Files go in as they are: no line endings, filters or keywords of the user's repository apply.
+const ATTRIBUTES: &str = "* -text -eol -filter -ident -working-tree-encoding\n";
+/// Big or small, everything is streamed into one pack: a file per object would cost an inode each.
+const CONFIG: &str = "[core]\n\trepositoryFormatVersion = 0\n\tbare = true\n\
+     \tbigFileThreshold = 1\n\tcompression = 1\n\tautocrlf = false\n[gc]\n\tauto = 0\n";
+
+impl ArtifactStore {
+    pub async fn open(directory: &Path) -> Result<Self, GitError> {
+        let git_dir = directory.join("store.git");
+        if !git_dir.join("info/attributes").exists() {
+            Git::anywhere("init")
+                .args(["--bare", "--quiet", "--template="])
+                .args([&git_dir])
+                .output()
+                .await?;
+            let info = git_dir.join("info");
+            std::fs::create_dir_all(&info)
+                .and_then(|()| std::fs::write(git_dir.join("config"), CONFIG))
+                .and_then(|()| std::fs::write(info.join("attributes"), ATTRIBUTES))
+                .map_err(GitError::NotRun)?;
+        }
+        Ok(Self { git_dir })
+    }
+
+    /// Returns the git directory that holds an artifact, and its tree.
+    pub fn locate<'a>(&'a self, content: &'a ArtifactContent) -> (&'a Path, &'a str) {
+        match content {
+            ArtifactContent::Commit { git_dir, tree, .. } => (git_dir, tree),
+            ArtifactContent::Tree { tree, .. } => (&self.git_dir, tree),
+        }
+    }
+
+    /// Keeps the files of a workspace that an output artifact asks for.
+    pub async fn pack(
+        &self,
+        workspace: &Path,
+        output: &OutputArtifact,
+        secrets: &[String],
+        index: &Path,
+    ) -> Result<ArtifactContent, PackError> {
+        let artifact = output.name.to_string();
+        let base = workspace.join(output.base_directory.as_deref().unwrap_or("."));
+        let found = find(&base, output)?;
+        if found.is_empty() {
+            let patterns = match output.files.as_slice() {
+                [] => vec!["*".to_owned()],
+                files => files.to_vec(),
+            };
+            return Err(PackError::NothingMatches { artifact, patterns });
+        }
+        check_for_secrets(&base, &found, secrets, &artifact)?;
+        let mut names = Vec::new();
+        for file in &found {
+            names.extend_from_slice(file.name.as_bytes());
+            names.push(0);
+        }
+        let keep = async {
+            let _ = std::fs::remove_file(index);
+            Git::at(&self.git_dir, "add")
+                .args(["--force", "--pathspec-from-file=-", "--pathspec-file-nul"])
+                .work_tree(&base, index)
+                .environment("GIT_LITERAL_PATHSPECS", "1")
+                .output_of_input(names)
+                .await?;
+            let tree = Git::at(&self.git_dir, "write-tree").work_tree(&base, index).text().await?;
+            let _ = std::fs::remove_file(index);
+            Ok(tree)
+        };
+        let tree = keep.await.map_err(|source| PackError::Git { artifact, source })?;
+        let bytes = found.iter().map(|file| file.bytes).sum();
+        Ok(ArtifactContent::Tree { tree, files: found.len() as u64, bytes })
+    }
+}
+
+struct Found {
+    /// Relative to the base directory.
+    name: String,
+    bytes: u64,
+}
+
+fn find(base: &Path, output: &OutputArtifact) -> Result<Vec<Found>, PackError> {
+    let (wanted, unwanted) = (glob_set(&output.files), glob_set(&output.exclude));
+    let everything = output.files.is_empty();
+    let mut found = Vec::new();
+    let walk = walkdir::WalkDir::new(base).min_depth(1).sort_by_file_name();
+    for entry in walk.into_iter().filter_entry(|entry| entry.file_name() != ".git") {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) if error.depth() == 0 => return Ok(Vec::new()),
+            Err(error) => {
+                return Err(PackError::Unreadable {
+                    artifact: output.name.to_string(),
+                    path: error.path().unwrap_or(base).to_owned(),
+                    source: error.into(),
+                });
+            }
+        };
+        if entry.file_type().is_dir() {
+            continue;
+        }
+        let Ok(name) = entry.path().strip_prefix(base) else { continue };
+        // A pattern that names a directory means everything below it.
+        let matches = |set: &GlobSet| name.ancestors().any(|path| set.is_match(path));
+        if (everything || matches(&wanted)) && !matches(&unwanted) {
+            let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
+            found.push(Found { name: name.to_string_lossy().into_owned(), bytes });
+        }
+    }
+    Ok(found)
+}
+
+/// Builds CodePipeline's globs: `*` stays within a path component, `**` does not.
+pub fn glob(pattern: &str) -> Option<Glob> {
+    let pattern = pattern.strip_prefix("./").unwrap_or(pattern).trim_end_matches('/');
+    GlobBuilder::new(pattern).literal_separator(true).build().ok()
+}
+
+fn glob_set(patterns: &[String]) -> GlobSet {
+    let mut builder = GlobSetBuilder::new();
+    for glob in patterns.iter().filter_map(|pattern| glob(pattern)) {
+        builder.add(glob);
+    }
+    builder.build().unwrap_or_default()
+}
+
+fn check_for_secrets(
+    base: &Path,
+    found: &[Found],
+    secrets: &[String],
+    artifact: &str,
+) -> Result<(), PackError> {
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    for file in found {
+        let path = base.join(&file.name);
+        let Ok(content) = std::fs::read(&path) else { continue };
+        let leaks = secrets
+            .iter()
+            .any(|secret| memchr::memmem::find(&content, secret.as_bytes()).is_some());
+        if leaks {
+            let (artifact, file) = (artifact.to_owned(), file.name.clone());
+            return Err(PackError::Secret { artifact, file });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Who we are and where: user, host and the environment actions inherit.
+
+use crate::model::Operator;
+
+/// Returns the person behind this process, as the system knows them.
+pub fn operator(client: &str) -> Operator {
+    let from_environment =
+        ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let user = from_environment
+        .filter(|user| !user.is_empty())
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Operator { user, host, client: client.to_owned() }
+}
+
+/// Returns the environment that actions start from: the user's, without what would point git or
+/// a nested stagegate somewhere else.
+pub fn for_actions() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        let pair = (name.into_string().ok()?, value.into_string().ok()?);
+        (!is_about_git_or_us(&pair.0)).then_some(pair)
+    })
+}
+
+pub(super) fn is_about_git_or_us(name: &str) -> bool {
+    const GIT: [&str; 8] = [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_NAMESPACE",
+        "GIT_PREFIX",
+    ];
+    GIT.contains(&name) || name.starts_with("STAGEGATE_")
+}

@@ -1,0 +1,136 @@
+//! Runs git. The program itself reads every repository format there is, which no library does.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use thiserror::Error;
+use tokio::{io::AsyncWriteExt, process::Command};
+
+use super::environment;
+
+#[derive(Debug, Error)]
+pub enum GitError {
+    #[error("cannot run git")]
+    NotRun(#[source] std::io::Error),
+    #[error("git {command} failed: {message}")]
+    Failed { command: String, message: String },
+}
+
+/// One git command about to be run.
+pub struct Git {
+    command: Command,
+    name: String,
+}
+
+impl Git {
+    /// Prepares a command on a git directory.
+    pub fn at(git_dir: &Path, name: &str) -> Self {
+        let mut git = Self::anywhere(name);
+        git.command.env("GIT_DIR", git_dir);
+        git
+    }
+
+    /// Prepares a command that finds its repository from `directory`.
+    pub fn inside(directory: &Path, name: &str) -> Self {
+        let mut git = Self::anywhere(name);
+        git.command.current_dir(directory);
+        git
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts git")]
+    pub fn anywhere(name: &str) -> Self {
+        let mut command = Command::new("git");
+        let about_git = std::env::vars_os().map(|(name, _)| name);
+        for variable in
+            about_git.filter(|it| it.to_str().is_some_and(environment::is_about_git_or_us))
+        {
+            command.env_remove(variable);
+        }
+        command
+            // Reading must not take locks: that would wake our own watcher and disturb the user.
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("LC_ALL", "C")
+            .args(["-c", "core.fsmonitor=false", "-c", "core.sparseCheckout=false"])
+            .args(["-c", "core.quotePath=false"])
+            .arg(name)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        Self { command, name: name.to_owned() }
+    }
+
+    pub fn args<I, S>(mut self, arguments: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        self.command.args(arguments);
+        self
+    }
+
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn work_tree(mut self, directory: &Path, index: &Path) -> Self {
+        self.command
+            .current_dir(directory)
+            .env("GIT_WORK_TREE", directory)
+            .env("GIT_INDEX_FILE", index);
+        self
+    }
+
+    /// Runs the command and returns what it printed.
+    pub async fn output(self) -> Result<Vec<u8>, GitError> {
+        self.feed(None).await
+    }
+
+    /// Runs the command with `input` on its standard input.
+    pub async fn output_of_input(mut self, input: Vec<u8>) -> Result<Vec<u8>, GitError> {
+        self.command.stdin(Stdio::piped());
+        self.feed(Some(input)).await
+    }
+
+    pub async fn text(self) -> Result<String, GitError> {
+        Ok(String::from_utf8_lossy(&self.output().await?).trim_end().to_owned())
+    }
+
+    /// Runs a command whose exit code is its answer.
+    pub async fn succeeds(mut self) -> Result<bool, GitError> {
+        let status = self.command.stderr(Stdio::null()).status().await;
+        Ok(status.map_err(GitError::NotRun)?.success())
+    }
+
+    async fn feed(mut self, input: Option<Vec<u8>>) -> Result<Vec<u8>, GitError> {
+        let mut child = self.command.spawn().map_err(GitError::NotRun)?;
+        let writer = input.zip(child.stdin.take()).map(|(input, mut stdin)| async move {
+            // A git that ends early closes the pipe; its exit code tells why.
+            let _ = stdin.write_all(&input).await;
+        });
+        let written = async {
+            if let Some(writer) = writer {
+                writer.await;
+            }
+        };
+        let (output, ()) = tokio::join!(child.wait_with_output(), written);
+        let output = output.map_err(GitError::NotRun)?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let message = String::from_utf8_lossy(&output.stderr);
+        let message = message.trim().trim_start_matches("fatal: ").replace('\n', "; ");
+        Err(GitError::Failed { command: self.name, message })
+    }
+}
+
+/// Finds the common git directory of the repository around `path`.
+pub async fn common_dir(path: &Path) -> Result<PathBuf, GitError> {
+    let arguments = ["--path-format=absolute", "--git-common-dir"];
+    Ok(Git::inside(path, "rev-parse").args(arguments).text().await?.into())
+}

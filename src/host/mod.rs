@@ -1,0 +1,41 @@
+//! What the machine gives: git, the clock, the state directory, job directories, workspaces and
+//! the object store for artifacts. Mechanisms only; nothing here knows what a stage is.
+
+pub mod artifacts;
+pub mod clock;
+pub mod environment;
+pub mod git;
+pub mod job_files;
+pub mod log;
+pub mod state_dir;
+pub mod supervisor;
+pub mod workspace;
+
+use std::sync::Arc;
+
+pub use artifacts::ArtifactStore;
+pub use git::{Git, GitError};
+pub use job_files::JobFiles;
+pub use state_dir::StateDir;
+pub use supervisor::SupervisorClient;
+pub use workspace::Workspaces;
+
+/// Everything a provider works with.
+pub struct Tools {
+    pub state_dir: StateDir,
+    pub artifacts: ArtifactStore,
+    pub workspaces: Workspaces,
+    pub supervisor: SupervisorClient,
+}
+
+impl Tools {
+    pub async fn open(
+        state_dir: StateDir,
+        program: std::path::PathBuf,
+    ) -> Result<Arc<Self>, GitError> {
+        let artifacts = ArtifactStore::open(&state_dir.artifacts()).await?;
+        let workspaces = Workspaces::new(state_dir.workspaces());
+        let supervisor = SupervisorClient::new(program);
+        Ok(Arc::new(Self { state_dir, artifacts, workspaces, supervisor }))
+    }
+}

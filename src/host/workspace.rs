@@ -1,0 +1,141 @@
+//! Workspaces are reset to their inputs, not rebuilt: files that are right stay with their
+//! times, wrong ones are replaced, everything else goes except what is cached.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{Git, GitError};
+use crate::model::Job;
+
+pub struct Workspaces {
+    root: PathBuf,
+    in_use: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+/// A workspace that nobody else gets while this is alive.
+pub struct Workspace {
+    directory: PathBuf,
+    in_use: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+impl Workspaces {
+    pub fn new(root: PathBuf) -> Self {
+        Self { root, in_use: Arc::default() }
+    }
+
+    /// Takes the workspace of an action in its lane. While an abandoned attempt still dies in
+    /// there, the next one gets a workspace beside it.
+    pub fn take(&self, job: &Job) -> io::Result<Workspace> {
+        let lane = job.lane.branch().unwrap_or("_");
+        let parts = [job.pipeline.as_str(), lane, job.stage.as_str(), job.action_name().as_str()];
+        let home: PathBuf = parts.iter().map(|part| folder_name(part)).collect();
+        for number in 1.. {
+            let name = if number == 1 { home.clone() } else { home.join(format!("+{number}")) };
+            if let Some(workspace) = self.take_directory(self.root.join(name)) {
+                std::fs::create_dir_all(workspace.source())?;
+                return Ok(workspace);
+            }
+        }
+        Err(io::Error::other("no workspace is free"))
+    }
+
+    /// Takes a workspace by its directory, if it is free.
+    pub fn take_directory(&self, directory: PathBuf) -> Option<Workspace> {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use
+            .insert(directory.clone())
+            .then(|| Workspace { directory, in_use: Arc::clone(&self.in_use) })
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.directory);
+    }
+}
+
+impl Workspace {
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns where the primary input lies and the commands start.
+    pub fn source(&self) -> PathBuf {
+        self.directory.join("src")
+    }
+
+    /// Returns where another input artifact lies.
+    pub fn input(&self, artifact: &str) -> PathBuf {
+        self.directory.join("in").join(folder_name(artifact))
+    }
+
+    pub fn index(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("index-{}", folder_name(name)))
+    }
+}
+
+/// Makes `directory` hold exactly the tree, apart from `keep`, which is left alone.
+pub async fn reset(
+    directory: &Path,
+    git_dir: &Path,
+    tree: &str,
+    index: &Path,
+    keep: &[String],
+) -> Result<(), GitError> {
+    let is_new = !index.exists();
+    if is_new {
+        // Without its index nothing is known about what lies there.
+        let _ = std::fs::remove_dir_all(directory);
+    }
+    std::fs::create_dir_all(directory).map_err(GitError::NotRun)?;
+    let reset = Git::at(git_dir, "read-tree").args(["--reset", "-u", tree]);
+    reset.work_tree(directory, index).output().await?;
+    if !is_new {
+        let mut clean = Git::at(git_dir, "clean").args(["-ffdxq"]).work_tree(directory, index);
+        for path in keep {
+            clean = clean.args(["-e", &format!("/{}", path.trim_matches('/'))]);
+        }
+        clean.output().await?;
+    }
+    Ok(())
+}
+
+/// Turns a name into one path component: branch names have slashes, and `..` must not climb.
+fn folder_name(name: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let mut folder = String::new();
+    for c in name.chars() {
+        if safe(c) {
+            folder.push(c);
+        } else {
+            let mut bytes = [0; 4];
+            for byte in c.encode_utf8(&mut bytes).bytes() {
+                folder.push_str(&format!("%{byte:02x}"));
+            }
+        }
+    }
+    match folder.as_str() {
+        "" | "." | ".." => folder.replace('.', "%2e") + "%",
+        _ => folder,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder_name;
+
+    #[test]
+    fn every_name_becomes_one_component_of_its_own() {
+        let names = ["main", "feature/x", "feature%2fx", "..", ".", "", "a b", "ü"];
+        let folders: Vec<_> = names.iter().map(|name| folder_name(name)).collect();
+        assert_eq!(folders[1], "feature%2fx");
+        assert_eq!(folders[2], "feature%252fx");
+        let distinct: std::collections::BTreeSet<_> = folders.iter().collect();
+        assert_eq!(distinct.len(), names.len());
+        assert!(folders.iter().all(|it| !it.is_empty() && !it.contains('/') && it != ".."));
+    }
+}

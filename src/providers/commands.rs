@@ -1,0 +1,221 @@
+//! Commands: a shell in a fresh workspace, under the supervisor (CodePipeline user guide,
+//! "Commands action reference").
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use super::{Start, failed, script, secrets, with_causes};
+use crate::{
+    host::{JobFiles, Tools, environment, workspace, workspace::Workspace},
+    model::{EnvironmentVariableType, ErrorDetails, FailureType, Job, JobSuccess},
+    supervisor::protocol::{self, JobResult, Outcome, StartRequest},
+};
+
+/// How long an action has between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(10);
+
+pub(super) async fn run(
+    job: &Job,
+    start: Start,
+    tools: &Tools,
+    files: &JobFiles,
+) -> Result<JobSuccess, ErrorDetails> {
+    if start == Start::Recovered
+        && let Some(success) = recover(job, tools, files).await
+    {
+        return success;
+    }
+    let workspace = tools.workspaces.take(job).map_err(|error| {
+        failed(FailureType::SystemUnavailable, format!("cannot make a workspace: {error}"))
+    })?;
+    prepare_inputs(job, tools, &workspace).await?;
+    let secrets = secret_values(job)?;
+    let request = start_request(job, files, &workspace, &secrets)?;
+    let result = tools.supervisor.run(&request).await.map_err(|error| {
+        failed(FailureType::SystemUnavailable, format!("cannot start a supervisor: {error}"))
+    })?;
+    finish(job, tools, files, &workspace, &secrets, result).await
+}
+
+/// Finds out about a job of an earlier runtime. `None`: it never started, and now never will.
+async fn recover(
+    job: &Job,
+    tools: &Tools,
+    files: &JobFiles,
+) -> Option<Result<JobSuccess, ErrorDetails>> {
+    let claim = files.next_claim();
+    let result = match protocol::read_result(files.directory()) {
+        Some(result) => Some(result),
+        // Taking the next claim keeps a request that is still on its way from starting anything.
+        None if claim == 0 && protocol::claim(files.directory(), 0).is_ok_and(|ours| ours) => {
+            return None;
+        }
+        None => tools.supervisor.adopt(files.directory()).await.ok().flatten(),
+    };
+    let workspace =
+        files.workspace().and_then(|directory| tools.workspaces.take_directory(directory));
+    let Some(workspace) = workspace else {
+        return Some(Err(lost()));
+    };
+    // The values may have changed since; masking what they are now is the best there is.
+    let secrets = secret_values(job).unwrap_or_default();
+    Some(finish(job, tools, files, &workspace, &secrets, result).await)
+}
+
+fn lost() -> ErrorDetails {
+    failed(
+        FailureType::SystemUnavailable,
+        "its supervisor is gone, so nobody knows how it ended; retry it when that is safe",
+    )
+}
+
+async fn prepare_inputs(
+    job: &Job,
+    tools: &Tools,
+    workspace: &Workspace,
+) -> Result<(), ErrorDetails> {
+    for (position, input) in job.inputs.iter().enumerate() {
+        let name = input.name.as_str();
+        let (directory, keep) = match position {
+            0 => (workspace.source(), job.action.cache.as_slice()),
+            _ => (workspace.input(name), &[][..]),
+        };
+        let index = workspace.index(if position == 0 { "src" } else { name });
+        let (git_dir, tree) = tools.artifacts.locate(&input.content);
+        workspace::reset(&directory, git_dir, tree, &index, keep).await.map_err(|error| {
+            let words =
+                format!("input artifact {name} cannot be laid out: {}", with_causes(&error));
+            failed(FailureType::RevisionUnavailable, words)
+        })?;
+    }
+    Ok(())
+}
+
+fn secret_values(job: &Job) -> Result<Vec<String>, ErrorDetails> {
+    let secret = job
+        .action
+        .environment_variables
+        .iter()
+        .filter(|it| it.kind == EnvironmentVariableType::Secret);
+    secret
+        .map(|it| secrets::value_of(it, &job.base_directory))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|words| failed(FailureType::ConfigurationError, words))
+}
+
+fn start_request(
+    job: &Job,
+    files: &JobFiles,
+    workspace: &Workspace,
+    secrets: &[String],
+) -> Result<StartRequest, ErrorDetails> {
+    let text =
+        script::script(&job.action.commands, &job.action.output_variables, &files.variables());
+    let unwritable = |error: std::io::Error| {
+        failed(FailureType::SystemUnavailable, format!("cannot write the job's files: {error}"))
+    };
+    let script = files.write("script", text.as_bytes()).map_err(unwritable)?;
+    files.remember_workspace(workspace.directory()).map_err(unwritable)?;
+    let shell = job.action.configuration.get("Shell").map_or("sh", String::as_str);
+    let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    Ok(StartRequest {
+        directory: files.directory().to_owned(),
+        claim: files.next_claim(),
+        program: shell.to_owned(),
+        arguments: vec![script.to_string_lossy().into_owned()],
+        working_directory: workspace.source(),
+        environment: environment(job, workspace)?.into_iter().collect(),
+        secrets: secrets.to_vec(),
+        timeout_ms: milliseconds(job.action.effective_timeout().to_std()),
+        grace_ms: milliseconds(GRACE),
+    })
+}
+
+fn environment(job: &Job, workspace: &Workspace) -> Result<BTreeMap<String, String>, ErrorDetails> {
+    let mut variables: BTreeMap<String, String> = environment::for_actions().collect();
+    let mut set = |name: &str, value: String| {
+        variables.insert(name.to_owned(), value);
+    };
+    set("CI", "true".to_owned());
+    set("STAGEGATE_PIPELINE", job.pipeline.to_string());
+    set("STAGEGATE_STAGE", job.stage.to_string());
+    set("STAGEGATE_ACTION", job.action_name().to_string());
+    set("STAGEGATE_EXECUTION_ID", job.execution.to_string());
+    set("STAGEGATE_LANE", job.lane.to_string());
+    set("STAGEGATE_SRC_DIR", workspace.source().to_string_lossy().into_owned());
+    if let Some(revision) = job.revisions.first() {
+        set("STAGEGATE_COMMIT_ID", revision.id.to_string());
+        set("STAGEGATE_BRANCH", revision.branch.clone());
+    }
+    for input in job.inputs.iter().skip(1) {
+        let name: String = input
+            .name
+            .as_str()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+            .collect();
+        let path = workspace.input(input.name.as_str());
+        set(&format!("STAGEGATE_SRC_DIR_{name}"), path.to_string_lossy().into_owned());
+    }
+    for variable in &job.action.environment_variables {
+        let value = secrets::value_of(variable, &job.base_directory)
+            .map_err(|words| failed(FailureType::ConfigurationError, words))?;
+        set(&variable.name, value);
+    }
+    Ok(variables)
+}
+
+async fn finish(
+    job: &Job,
+    tools: &Tools,
+    files: &JobFiles,
+    workspace: &Workspace,
+    secrets: &[String],
+    result: Option<JobResult>,
+) -> Result<JobSuccess, ErrorDetails> {
+    let Some(result) = result else { return Err(lost()) };
+    let timeout = job.action.effective_timeout();
+    let failure = match result.outcome {
+        Outcome::Exited { code: 0 } => None,
+        Outcome::Exited { code } => Some(format!("exit code {code}")),
+        Outcome::Signaled { signal } => Some(format!("ended by signal {signal}")),
+        Outcome::TimedOut => Some(format!("timed out after {timeout}")),
+        Outcome::Stopped => Some("stopped by an operator".to_owned()),
+        Outcome::NotStarted { reason } => {
+            return Err(failed(FailureType::ConfigurationError, reason));
+        }
+    };
+    if let Some(words) = failure {
+        return Err(failed(FailureType::JobFailed, words));
+    }
+    let variables = read_variables(job, &files.variables(), secrets)?;
+    let mut artifacts = BTreeMap::new();
+    for output in &job.action.output_artifacts {
+        let index = workspace.index(&format!("out-{}", output.name));
+        let content = tools
+            .artifacts
+            .pack(&workspace.source(), output, secrets, &index)
+            .await
+            .map_err(|error| failed(FailureType::JobFailed, with_causes(&error)))?;
+        artifacts.insert(output.name.clone(), content);
+    }
+    Ok(JobSuccess { summary: "exit code 0".to_owned(), variables, artifacts, revision: None })
+}
+
+fn read_variables(
+    job: &Job,
+    path: &Path,
+    secrets: &[String],
+) -> Result<BTreeMap<String, String>, ErrorDetails> {
+    if job.action.output_variables.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let variables: BTreeMap<String, String> = script::parse_variables(&bytes).collect();
+    for (name, value) in &variables {
+        if secrets.iter().any(|secret| !secret.is_empty() && value.contains(secret.as_str())) {
+            let words = format!("output variable {name} contains the value of a secret");
+            return Err(failed(FailureType::JobFailed, words));
+        }
+    }
+    Ok(variables)
+}

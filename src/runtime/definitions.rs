@@ -1,0 +1,283 @@
+//! Finds, reads and watches pipeline files. A file that breaks while watching keeps the
+//! pipeline's last good version.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use notify::{EventKind, RecursiveMode, Watcher};
+use thiserror::Error;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::{
+    Message,
+    published::{Origin, Published},
+    refs,
+};
+use crate::{
+    definition::{self, FileProblems},
+    engine::{
+        Input,
+        board::{Notice, Severity},
+    },
+    model::{Pipeline, PipelineName},
+    providers::git_source::Source,
+};
+
+/// How long a burst of writes to a file may settle.
+const SETTLE: Duration = Duration::from_millis(30);
+/// How often the files are looked at in case an event was lost.
+const SAFETY_POLL: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Error)]
+pub enum FilesError {
+    #[error("{} pipeline file(s) with problems", .0.len())]
+    Invalid(Vec<FileProblems>),
+    #[error("cannot read {}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+}
+
+/// The files and folders a runtime serves; more can be added while it runs.
+#[derive(Clone, Default)]
+pub struct DefinitionFiles {
+    roots: Arc<Mutex<Vec<PathBuf>>>,
+    grown: Arc<Notify>,
+}
+
+/// What reading one file gave.
+type Reading = Result<Pipeline, FileProblems>;
+
+pub(super) struct Readings(BTreeMap<PathBuf, Reading>);
+
+impl DefinitionFiles {
+    pub fn new(roots: Vec<PathBuf>) -> Self {
+        Self { roots: Arc::new(Mutex::new(roots)), grown: Arc::default() }
+    }
+
+    /// Serves more files from now on.
+    pub fn add(&self, roots: Vec<PathBuf>) {
+        let mut known = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<_> = roots.into_iter().filter(|root| !known.contains(root)).collect();
+        if !new.is_empty() {
+            known.extend(new);
+            self.grown.notify_one();
+        }
+    }
+
+    fn roots(&self) -> Vec<PathBuf> {
+        self.roots.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the pipeline files, those in folders in the order of their names.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for root in self.roots() {
+            if !root.is_dir() {
+                files.push(root);
+                continue;
+            }
+            let entries = std::fs::read_dir(&root).into_iter().flatten().flatten();
+            let mut inside: Vec<_> = entries
+                .map(|entry| entry.path())
+                .filter(|path| path.extension().is_some_and(|it| it == "toml" || it == "json"))
+                .collect();
+            inside.sort();
+            files.extend(inside);
+        }
+        files.dedup();
+        files
+    }
+
+    /// Reads everything for the first time. A file with problems is an error, unless the
+    /// pipeline has a good version from before.
+    pub(super) fn read(&self, known: Vec<Arc<Pipeline>>) -> Result<Readings, FilesError> {
+        let mut readings = BTreeMap::new();
+        for path in self.files() {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| FilesError::Unreadable { path: path.clone(), source })?;
+            readings.insert(path.clone(), definition::parse(&path, &text));
+        }
+        let hopeless: Vec<_> = readings
+            .iter()
+            .filter(|(path, _)| !known.iter().any(|pipeline| pipeline.file == **path))
+            .filter_map(|(_, reading)| reading.as_ref().err().cloned())
+            .collect();
+        if hopeless.is_empty() {
+            Ok(Readings(readings))
+        } else {
+            Err(FilesError::Invalid(hopeless))
+        }
+    }
+
+    fn read_again(&self) -> Readings {
+        let readings = self.files().into_iter().filter_map(|path| {
+            // A file that is gone for a moment, as while an editor saves it, changes nothing.
+            let text = std::fs::read_to_string(&path).ok()?;
+            let reading = definition::parse(&path, &text);
+            Some((path, reading))
+        });
+        Readings(readings.collect())
+    }
+}
+
+/// Keeps definitions and watched repositories up to date until cancelled.
+pub(super) async fn watch(
+    files: DefinitionFiles,
+    first: Readings,
+    inbox: mpsc::Sender<Message>,
+    published: watch::Receiver<Published>,
+    cancel: CancellationToken,
+) {
+    let mut keeper =
+        Keeper { inbox, published, known: BTreeMap::new(), repositories: BTreeMap::new() };
+    keeper.take(first).await;
+    let wake = Arc::new(Notify::new());
+    let mut watcher = start_watcher(&files, &wake);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = wake.notified() => tokio::time::sleep(SETTLE).await,
+            () = files.grown.notified() => watcher = start_watcher(&files, &wake),
+            () = tokio::time::sleep(SAFETY_POLL) => {}
+        }
+        keeper.take(files.read_again()).await;
+        // The folder a file lies in may have been replaced.
+        if watcher.is_none() {
+            watcher = start_watcher(&files, &wake);
+        }
+    }
+}
+
+fn start_watcher(
+    files: &DefinitionFiles,
+    wake: &Arc<Notify>,
+) -> Option<notify::RecommendedWatcher> {
+    let wake = Arc::clone(wake);
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let is_ours = |path: &Path| path.extension().is_some_and(|it| it == "toml" || it == "json");
+        let changed = event.is_ok_and(|event| {
+            !matches!(event.kind, EventKind::Access(_)) && event.paths.iter().any(|it| is_ours(it))
+        });
+        if changed {
+            wake.notify_one();
+        }
+    })
+    .ok()?;
+    // Editors replace files, so the folder is watched, not the file.
+    let mut folders: Vec<PathBuf> = files
+        .roots()
+        .into_iter()
+        .filter_map(
+            |root| if root.is_dir() { Some(root) } else { root.parent().map(Path::to_owned) },
+        )
+        .collect();
+    folders.sort();
+    folders.dedup();
+    for folder in folders {
+        watcher.watch(&folder, RecursiveMode::NonRecursive).ok()?;
+    }
+    Some(watcher)
+}
+
+struct Keeper {
+    inbox: mpsc::Sender<Message>,
+    published: watch::Receiver<Published>,
+    known: BTreeMap<PathBuf, Reading>,
+    repositories: BTreeMap<PathBuf, (Vec<refs::Watched>, AbortOnDropHandle<()>)>,
+}
+
+impl Keeper {
+    async fn take(&mut self, readings: Readings) {
+        for (path, reading) in readings.0 {
+            if self.known.get(&path) == Some(&reading) {
+                continue;
+            }
+            match &reading {
+                Ok(pipeline) => self.load(pipeline.clone()).await,
+                Err(problems) => self.note_problems(&path, Some(problems.summary())).await,
+            }
+            self.known.insert(path, reading);
+        }
+        self.note_unserved().await;
+        self.watch_repositories();
+    }
+
+    async fn load(&mut self, pipeline: Pipeline) {
+        let (path, name) = (pipeline.file.clone(), pipeline.name.clone());
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let input = Box::new(Input::DefinitionLoaded(Box::new(pipeline)));
+        let _ = self.inbox.send(Message::Input { input, reply: Some(reply) }).await;
+        let refused = match answer.await {
+            Ok(Err(refusal)) => Some(refusal.to_string()),
+            Ok(Ok(_)) | Err(_) => None,
+        };
+        self.note_problems(&path, None).await;
+        let origin = Origin::File(path.clone());
+        let notice = refused.map(|text| Notice {
+            severity: Severity::Problem,
+            text: format!("{}: {text}", path.display()),
+        });
+        let pipeline = Some(name).filter(|_| notice.is_none());
+        let _ = self.inbox.send(Message::Notice { pipeline, origin, notice }).await;
+    }
+
+    /// Puts a problem on the pipeline that the file defined so far, else on the board itself.
+    async fn note_problems(&self, path: &Path, words: Option<String>) {
+        let definitions = Arc::clone(&self.published.borrow().definitions);
+        let pipeline = definitions.values().find(|it| it.file == path).map(|it| it.name.clone());
+        let notice = words.map(|text| Notice {
+            severity: Severity::Problem,
+            text: match &pipeline {
+                Some(_) => format!("{text}; the last good version stays"),
+                None => text,
+            },
+        });
+        let origin = Origin::File(path.to_owned());
+        let _ = self.inbox.send(Message::Notice { pipeline, origin, notice }).await;
+    }
+
+    /// Says of pipelines from earlier runs that nobody watches their commits now.
+    async fn note_unserved(&self) {
+        let definitions = Arc::clone(&self.published.borrow().definitions);
+        for definition in definitions.values() {
+            let unserved = !self.known.contains_key(&definition.file);
+            let notice = unserved.then(|| Notice {
+                severity: Severity::Remark,
+                text: format!(
+                    "commits are not watched: this runtime does not serve {}; start it with -f to do so",
+                    definition.file.display()
+                ),
+            });
+            let pipeline = Some(definition.name.clone());
+            let message = Message::Notice { pipeline, origin: Origin::Serving, notice };
+            let _ = self.inbox.send(message).await;
+        }
+    }
+
+    fn watch_repositories(&mut self) {
+        let mut wanted: BTreeMap<PathBuf, Vec<refs::Watched>> = BTreeMap::new();
+        for (name, source) in self.known.values().flatten().flat_map(sources) {
+            wanted.entry(source.repository.clone()).or_default().push((name, source));
+        }
+        self.repositories.retain(|path, (watched, _)| wanted.get(path) == Some(watched));
+        for (path, watched) in wanted {
+            if self.repositories.contains_key(&path) {
+                continue;
+            }
+            let inbox = self.inbox.clone();
+            let watching =
+                refs::watch(path.clone(), watched.clone(), inbox, CancellationToken::new());
+            let task = AbortOnDropHandle::new(tokio::spawn(watching));
+            self.repositories.insert(path, (watched, task));
+        }
+    }
+}
+
+fn sources(pipeline: &Pipeline) -> impl Iterator<Item = (PipelineName, Source)> {
+    let base = pipeline.base_directory();
+    pipeline.source_actions().map(move |action| (pipeline.name.clone(), Source::of(action, &base)))
+}

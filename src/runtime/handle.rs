@@ -1,0 +1,200 @@
+//! All that front ends ever see: submit an operation, watch the board, read history.
+//!
+//! The runtime may be in this process, behind the socket, or nowhere; they need not care.
+
+use std::{path::PathBuf, sync::Arc};
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    Definitions, Message,
+    operation::{Operation, Receipt, prepare},
+    published::Published,
+    socket,
+};
+use crate::{
+    engine::{Board, Engine, Input, Refusal, board::GateAt},
+    host::{StateDir, clock, state_dir::StateDirError},
+    model::{ActionExecutionId, Operator},
+    store::{History, Store, StoreError, read_state},
+};
+
+#[derive(Clone)]
+pub struct RuntimeHandle {
+    state_dir: StateDir,
+    link: Link,
+    board: watch::Receiver<Arc<Board>>,
+}
+
+#[derive(Clone)]
+enum Link {
+    Here {
+        inbox: mpsc::Sender<Message>,
+        published: watch::Receiver<Published>,
+    },
+    Socket,
+    /// No runtime serves the state directory.
+    Nowhere,
+}
+
+#[derive(Debug, Error)]
+pub enum SubmitError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Revision(String),
+    #[error("the runtime has ended")]
+    RuntimeGone,
+    #[error("cannot talk to the runtime: {0}")]
+    Connection(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+}
+
+impl RuntimeHandle {
+    pub(super) fn here(
+        state_dir: StateDir,
+        inbox: mpsc::Sender<Message>,
+        published: watch::Receiver<Published>,
+    ) -> Self {
+        let (sender, board) = watch::channel(Arc::clone(&published.borrow().board));
+        tokio::spawn(forward(published.clone(), sender));
+        Self { state_dir, link: Link::Here { inbox, published }, board }
+    }
+
+    /// Attaches to the runtime that serves the directory, if one does.
+    pub async fn attach(state_dir: StateDir) -> Result<Option<Self>, SubmitError> {
+        match socket::follow(&state_dir).await? {
+            Some(board) => Ok(Some(Self { state_dir, link: Link::Socket, board })),
+            None => Ok(None),
+        }
+    }
+
+    /// Attaches, or reads what the last runtime has left.
+    pub async fn attach_or_read(state_dir: StateDir) -> Result<Self, SubmitError> {
+        if let Some(handle) = Self::attach(state_dir.clone()).await? {
+            return Ok(handle);
+        }
+        let board = if state_dir.exists() {
+            let loaded = read_state(&state_dir.database())?;
+            Engine::new(loaded.state, 0, loaded.latest).board()
+        } else {
+            Board::default()
+        };
+        let (_, board) = watch::channel(Arc::new(board));
+        Ok(Self { state_dir, link: Link::Nowhere, board })
+    }
+
+    pub fn state_dir(&self) -> &StateDir {
+        &self.state_dir
+    }
+
+    pub fn has_runtime(&self) -> bool {
+        !matches!(self.link, Link::Nowhere)
+    }
+
+    /// Returns the board as it is now and as it changes; slow readers skip to the newest.
+    pub fn board(&self) -> watch::Receiver<Arc<Board>> {
+        self.board.clone()
+    }
+
+    /// Asks for an operation. When this returns `Ok`, it is on disk.
+    pub async fn submit(&self, operation: Operation, by: Operator) -> Result<Receipt, SubmitError> {
+        match &self.link {
+            Link::Here { inbox, published } => {
+                let now = published.borrow().clone();
+                let request = prepare(operation, &now.board, &now.definitions).await?;
+                let (reply, answer) = oneshot::channel();
+                let input = Box::new(Input::Operator { request, by });
+                let message = Message::Input { input, reply: Some(reply) };
+                inbox.send(message).await.map_err(|_| SubmitError::RuntimeGone)?;
+                let answer = answer.await.map_err(|_| SubmitError::RuntimeGone)?;
+                answer.map_err(|refusal| self.with_history(refusal))
+            }
+            Link::Socket => socket::submit(&self.state_dir, operation, by).await,
+            Link::Nowhere => {
+                let recorded = self.record(operation, by).await;
+                recorded.map_err(|error| match error {
+                    SubmitError::Refused(refusal) => self.with_history(refusal),
+                    other => other,
+                })
+            }
+        }
+    }
+
+    /// Writes a decision down without acting on it.
+    async fn record(&self, operation: Operation, by: Operator) -> Result<Receipt, SubmitError> {
+        self.state_dir.create()?;
+        let _lock = self.state_dir.lock()?;
+        let mut store = Store::open(&self.state_dir.database())?;
+        let loaded = store.load()?;
+        let definitions: Definitions = loaded
+            .state
+            .pipelines
+            .iter()
+            .map(|(name, it)| (name.clone(), Arc::clone(&it.definition)))
+            .collect();
+        let now = clock::now();
+        let seed = u128::from(now.0.unsigned_abs()) << 64 | u128::from(std::process::id());
+        let mut engine = Engine::new(loaded.state, seed, loaded.latest);
+        let request = prepare(operation, &engine.board(), &definitions).await?;
+        let step = engine.apply_decision_only(Input::Operator { request, by }, now)?;
+        store.append(&step.events)?;
+        Ok(Receipt { recorded_only: true, ..Receipt::of(&step.events) })
+    }
+
+    /// The engine forgets ended executions; history knows who decided and when.
+    fn with_history(&self, refusal: Refusal) -> SubmitError {
+        let refusal = match refusal {
+            Refusal::UnknownExecution { pipeline, execution } => {
+                match self.history().and_then(|history| history.find(&execution)) {
+                    Ok(found) if found.iter().any(|it| it.superseded_by.is_some()) => found
+                        .into_iter()
+                        .find_map(|it| {
+                            let by = it.superseded_by?.parse().ok()?;
+                            let execution = it.id.parse().ok()?;
+                            Some(Refusal::Superseded { execution, by, at: it.updated_at })
+                        })
+                        .unwrap_or(Refusal::UnknownExecution { pipeline, execution }),
+                    Ok(_) | Err(_) => Refusal::UnknownExecution { pipeline, execution },
+                }
+            }
+            other => other,
+        };
+        SubmitError::Refused(refusal)
+    }
+
+    pub fn history(&self) -> Result<History, StoreError> {
+        History::open(&self.state_dir.database())
+    }
+
+    /// Returns where the log of an action execution lies.
+    pub fn log_path(&self, id: ActionExecutionId) -> PathBuf {
+        self.state_dir.job(id).join(crate::supervisor::protocol::LOG)
+    }
+
+    /// Collects what an operator should know before deciding at a gate.
+    pub async fn review(&self, at: GateAt<'_>) -> super::review::Review {
+        super::review::review(at).await
+    }
+
+    /// Makes the runtime serve more pipeline files.
+    pub async fn serve_files(&self, files: Vec<PathBuf>) -> Result<(), SubmitError> {
+        match self.link {
+            Link::Socket => socket::serve_files(&self.state_dir, files).await,
+            Link::Here { .. } | Link::Nowhere => Ok(()),
+        }
+    }
+}
+
+async fn forward(mut published: watch::Receiver<Published>, board: watch::Sender<Arc<Board>>) {
+    while published.changed().await.is_ok() {
+        let newest = Arc::clone(&published.borrow_and_update().board);
+        if board.send(newest).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The shell around the engine: one task owns it, stores its events, publishes its board and
+//! performs its effects. It never waits for work.
+
+mod definitions;
+pub mod handle;
+mod operation;
+mod performer;
+mod published;
+mod refs;
+pub mod review;
+mod socket;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
+
+pub use definitions::{DefinitionFiles, FilesError};
+pub use handle::{RuntimeHandle, SubmitError};
+pub use operation::{Operation, Receipt};
+use published::{Origin, Publisher};
+use thiserror::Error;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    engine::{Effect, Engine, Fact, Input, Refusal, board::Notice},
+    host::{
+        GitError, StateDir, Tools, clock,
+        state_dir::{RuntimeLock, StateDirError},
+    },
+    model::PipelineName,
+    store::{Store, StoreError},
+};
+
+pub struct Options {
+    pub state_dir: StateDir,
+    pub files: DefinitionFiles,
+    /// The program whose hidden verb is the supervisor: this one.
+    pub program: PathBuf,
+}
+
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("git is needed and cannot be used")]
+    Git(#[from] GitError),
+    #[error("cannot listen on {}", path.display())]
+    Socket { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Definition(#[from] FilesError),
+    #[error("cannot get random numbers from the system")]
+    Entropy(#[source] std::io::Error),
+}
+
+/// What other tasks tell the owner of the engine.
+enum Message {
+    Input { input: Box<Input>, reply: Option<Reply> },
+    Notice { pipeline: Option<PipelineName>, origin: Origin, notice: Option<Notice> },
+}
+
+type Reply = oneshot::Sender<Result<Receipt, Refusal>>;
+
+/// A runtime at work. Dropping it without `shut_down` leaves its tasks to the tokio runtime.
+pub struct Runtime {
+    pub handle: RuntimeHandle,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+    owner: JoinHandle<Result<(), StoreError>>,
+    _lock: RuntimeLock,
+}
+
+impl Runtime {
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let Options { state_dir, files, program } = options;
+        state_dir.create()?;
+        let lock = state_dir.lock()?;
+        let mut store = Store::open(&state_dir.database())?;
+        let loaded = store.load()?;
+        let engine = Engine::new(loaded.state, seed()?, loaded.latest);
+        let known = engine.state().pipelines.values().map(|it| Arc::clone(&it.definition));
+        let first_reading = files.read(known.collect())?;
+        let tools = Tools::open(state_dir.clone(), program).await?;
+
+        let cancel = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let (inbox, messages) = mpsc::channel(1024);
+        let (publisher, published) = Publisher::new(&engine);
+        let handle = RuntimeHandle::here(state_dir.clone(), inbox.clone(), published.clone());
+        let listener = socket::Listener::bind(&state_dir)
+            .map_err(|source| StartError::Socket { path: state_dir.socket(), source })?;
+        tasks.spawn(listener.serve(handle.clone(), files.clone(), cancel.clone()));
+
+        let performer = performer::Performer::new(Arc::clone(&tools), inbox.clone(), tasks.clone());
+        performer.end_orphans(engine.state().running.keys().copied().collect());
+        let owner = Owner { engine, store, publisher, performer, messages };
+        let owner = tokio::spawn(owner.run(cancel.clone()));
+        let watching = definitions::watch(files, first_reading, inbox, published, cancel.clone());
+        tasks.spawn(watching);
+        Ok(Self { handle, cancel, tasks, owner, _lock: lock })
+    }
+
+    /// Waits until the runtime ends by itself, which is always an error.
+    pub async fn ended(&mut self) -> Result<(), StoreError> {
+        match (&mut self.owner).await {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// Ends the runtime. Running actions go on under their supervisor.
+    pub async fn shut_down(self) -> Result<(), StoreError> {
+        self.cancel.cancel();
+        self.tasks.close();
+        let result = self.owner.await;
+        // Tasks that work for jobs have nobody left to report to.
+        drop(self.handle);
+        match result {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+}
+
+fn seed() -> Result<u128, StartError> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes))
+        .map_err(StartError::Entropy)?;
+    Ok(u128::from_le_bytes(bytes))
+}
+
+/// The one task that holds the engine.
+struct Owner {
+    engine: Engine,
+    store: Store,
+    publisher: Publisher,
+    performer: performer::Performer,
+    messages: mpsc::Receiver<Message>,
+}
+
+/// How many messages may share one transaction.
+const BATCH: usize = 256;
+
+impl Owner {
+    async fn run(mut self, cancel: CancellationToken) -> Result<(), StoreError> {
+        self.take(vec![input(Input::RuntimeStarted)])?;
+        loop {
+            let mut batch = Vec::new();
+            let deadline = self.engine.next_deadline();
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Ok(()),
+                count = self.messages.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return Ok(());
+                    }
+                }
+                () = clock::sleep_until(deadline) => batch.push(input(Input::DeadlinePassed)),
+            }
+            // Writing history is the one thing everybody has to wait for.
+            tokio::task::block_in_place(|| self.take(batch))?;
+        }
+    }
+
+    /// Decides, stores, publishes, answers, performs: in this order.
+    fn take(&mut self, batch: Vec<Message>) -> Result<(), StoreError> {
+        let mut events = Vec::new();
+        let mut effects: Vec<Effect> = Vec::new();
+        let mut replies = Vec::new();
+        let mut changed: BTreeSet<PipelineName> = BTreeSet::new();
+        for message in batch {
+            match message {
+                Message::Notice { pipeline, origin, notice } => {
+                    self.publisher.notice(pipeline.clone(), origin, notice);
+                    changed.extend(pipeline);
+                }
+                Message::Input { input, reply } => {
+                    let outcome = self.engine.apply(*input, clock::now());
+                    let answer = outcome.map(|step| {
+                        let receipt = Receipt::of(&step.events);
+                        events.extend(step.events);
+                        effects.extend(step.effects);
+                        receipt
+                    });
+                    replies.extend(reply.map(|reply| (reply, answer)));
+                }
+            }
+        }
+        self.store.append(&events)?;
+        changed.extend(events.iter().map(|event| event.pipeline.clone()));
+        let redefined =
+            events.iter().any(|event| matches!(event.fact, Fact::PipelineDefined { .. }));
+        self.publisher.publish(&self.engine, &changed, redefined);
+        for (reply, answer) in replies {
+            // Whoever asked may have gone; the decision stands.
+            let _ = reply.send(answer);
+        }
+        for effect in effects {
+            self.performer.perform(effect);
+        }
+        self.store.snapshot_if_due(self.engine.state())
+    }
+}
+
+fn input(input: Input) -> Message {
+    Message::Input { input: Box::new(input), reply: None }
+}
+
+/// Definitions by name, as the newest versions are.
+type Definitions = BTreeMap<PipelineName, Arc<crate::model::Pipeline>>;

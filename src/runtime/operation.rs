@@ -1,0 +1,195 @@
+//! The door's vocabulary: CodePipeline's operations, as front ends ask for them. What needs a
+//! look at a repository is looked up here, before the engine decides.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Definitions, handle::SubmitError};
+use crate::{
+    engine::{Board, Comparison, Event, Fact, Relation, Request, TransitionChange},
+    host::{Git, git},
+    model::{
+        ActionName, ApprovalStatus, ApprovalToken, ExecutionId, PipelineName, RetryMode,
+        SourceRevision, StageName, StopMode,
+    },
+    providers::git_source::{BranchName, Source},
+};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Operation {
+    StartPipelineExecution {
+        pipeline: PipelineName,
+        branch: Option<String>,
+        /// Anything git understands as a commit; the branch's head if absent.
+        revision: Option<String>,
+        variables: Vec<(String, String)>,
+    },
+    StopPipelineExecution {
+        pipeline: PipelineName,
+        execution: ExecutionId,
+        mode: StopMode,
+        reason: String,
+    },
+    RetryStageExecution {
+        pipeline: PipelineName,
+        stage: StageName,
+        execution: ExecutionId,
+        mode: RetryMode,
+    },
+    PutApprovalResult {
+        pipeline: PipelineName,
+        stage: StageName,
+        action: ActionName,
+        token: ApprovalToken,
+        status: ApprovalStatus,
+        summary: String,
+        if_revision: Option<String>,
+    },
+    SetStageTransition {
+        pipeline: PipelineName,
+        stage: StageName,
+        change: TransitionChange,
+    },
+}
+
+/// What an operation has led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The execution that was started, if one was.
+    pub execution: Option<ExecutionId>,
+    /// Nothing happens until a runtime starts: the decision was only written down.
+    pub recorded_only: bool,
+}
+
+impl Receipt {
+    pub(super) fn of(events: &[Event]) -> Self {
+        let execution = events.iter().find_map(|event| match &event.fact {
+            Fact::ExecutionStarted { execution, .. } => Some(*execution),
+            _ => None,
+        });
+        Self { execution, recorded_only: false }
+    }
+}
+
+/// Looks up what the engine must know about repositories to decide.
+pub(super) async fn prepare(
+    operation: Operation,
+    board: &Board,
+    definitions: &Definitions,
+) -> Result<Request, SubmitError> {
+    Ok(match operation {
+        Operation::StartPipelineExecution { pipeline, branch, revision, variables } => {
+            let revision =
+                Box::new(look_up_revision(&pipeline, branch, revision, definitions).await?);
+            Request::StartPipelineExecution { pipeline, revision, variables }
+        }
+        Operation::StopPipelineExecution { pipeline, execution, mode, reason } => {
+            Request::StopPipelineExecution { pipeline, execution, mode, reason }
+        }
+        Operation::RetryStageExecution { pipeline, stage, execution, mode } => {
+            Request::RetryStageExecution { pipeline, stage, execution, mode }
+        }
+        Operation::PutApprovalResult {
+            pipeline,
+            stage,
+            action,
+            token,
+            status,
+            summary,
+            if_revision,
+        } => {
+            let gate = board.open_gates().find(|at| at.gate.token == token);
+            let comparison = match gate {
+                Some(at) => {
+                    let deployed = at.stage.last_success.as_ref().map(|it| &it.revision);
+                    compare(deployed, &at.execution.revision).await
+                }
+                // The engine will refuse it and say why.
+                None => Comparison { deployed: None, relation: Relation::First },
+            };
+            Request::PutApprovalResult {
+                pipeline,
+                stage,
+                action,
+                token,
+                status,
+                summary,
+                if_revision,
+                comparison,
+            }
+        }
+        Operation::SetStageTransition { pipeline, stage, change } => {
+            Request::SetStageTransition { pipeline, stage, change }
+        }
+    })
+}
+
+/// Asks git how a revision relates to what is deployed.
+pub(super) async fn compare(
+    deployed: Option<&SourceRevision>,
+    candidate: &SourceRevision,
+) -> Comparison {
+    let relation = match deployed {
+        None => Relation::First,
+        Some(deployed) if deployed.id == candidate.id => Relation::Same,
+        Some(deployed) => {
+            let range = ["--is-ancestor", deployed.id.as_str(), candidate.id.as_str()];
+            let there = [&deployed.id, &candidate.id].map(|id| format!("{id}^{{commit}}"));
+            let git = |name| Git::at(&candidate.git_dir, name);
+            let both = git("rev-parse").args(["--verify", "--quiet"]).args(&there[..1]).succeeds();
+            match (both.await, git("merge-base").args(range).succeeds().await) {
+                (Ok(true), Ok(true)) => Relation::Newer,
+                (Ok(true), Ok(false)) => Relation::Downgrade,
+                (Ok(false) | Err(_), _) | (_, Err(_)) => Relation::Unknown,
+            }
+        }
+    };
+    Comparison { deployed: deployed.map(|it| it.id.clone()), relation }
+}
+
+async fn look_up_revision(
+    pipeline: &PipelineName,
+    branch: Option<String>,
+    revision: Option<String>,
+    definitions: &Definitions,
+) -> Result<SourceRevision, SubmitError> {
+    let definition = definitions.get(pipeline).ok_or_else(|| {
+        SubmitError::Refused(crate::engine::Refusal::UnknownPipeline {
+            pipeline: pipeline.clone(),
+            known: definitions.keys().map(ToString::to_string).collect(),
+        })
+    })?;
+    let source = Source::of(definition.primary_source(), &definition.base_directory());
+    let failed = |error: crate::host::GitError| SubmitError::Revision(error.to_string());
+    let git_dir = git::common_dir(&source.repository).await.map_err(failed)?;
+    let heads = source.heads(&git_dir).await.map_err(failed)?;
+    let names = || heads.iter().map(|it| it.branch.as_str()).collect::<Vec<_>>().join(", ");
+    let branch = match (&source.branch, branch) {
+        (BranchName::Exact(own), None) => own.clone(),
+        (BranchName::Exact(own), Some(asked)) if asked == *own => asked,
+        (BranchName::Exact(own), Some(asked)) => {
+            let words = format!("{pipeline} releases the branch {own}, not {asked}");
+            return Err(SubmitError::Revision(words));
+        }
+        (BranchName::Glob(_), Some(asked)) => asked,
+        (BranchName::Glob(_), None) if heads.len() == 1 => heads[0].branch.clone(),
+        (BranchName::Glob(_), None) => {
+            let words =
+                format!("{pipeline} has several branches ({}): say which with --branch", names());
+            return Err(SubmitError::Revision(words));
+        }
+    };
+    let head = heads.iter().find(|head| head.branch == branch);
+    match (revision, head) {
+        (Some(revision), _) => source.revision(&git_dir, &revision, &branch).await.map_err(failed),
+        (None, Some(head)) => Ok(head.clone()),
+        (None, None) => {
+            let there = names();
+            let there = if there.is_empty() { "none".to_owned() } else { there };
+            let words = format!(
+                "there is no branch {branch} in {} for {pipeline}; matching: {there}",
+                source.repository.display()
+            );
+            Err(SubmitError::Revision(words))
+        }
+    }
+}

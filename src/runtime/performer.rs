@@ -1,0 +1,74 @@
+//! Turns effects into work: each job gets a task of its own, which reports when it is done.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::{Message, input};
+use crate::{
+    engine::{Effect, Input},
+    host::Tools,
+    model::{ActionExecutionId, Job},
+    providers::{self, Start},
+    supervisor::protocol,
+};
+
+pub(super) struct Performer {
+    tools: Arc<Tools>,
+    inbox: mpsc::Sender<Message>,
+    tasks: TaskTracker,
+}
+
+impl Performer {
+    pub(super) fn new(tools: Arc<Tools>, inbox: mpsc::Sender<Message>, tasks: TaskTracker) -> Self {
+        let warm = Arc::clone(&tools);
+        tasks.spawn(async move {
+            // If this fails, the first action will say why.
+            let _ = warm.supervisor.warm_up().await;
+        });
+        Self { tools, inbox, tasks }
+    }
+
+    /// Starts the work and returns at once.
+    pub(super) fn perform(&self, effect: Effect) {
+        match effect {
+            Effect::StartJob(job) => self.run(*job, Start::Fresh),
+            Effect::RecoverJob(job) => self.run(*job, Start::Recovered),
+            Effect::StopJob(id) => {
+                let directory = self.tools.state_dir.job(id);
+                self.tasks.spawn_blocking(move || {
+                    // The job's own task sees the end of it; its report is not wanted any more.
+                    let _ = providers::stop(&directory);
+                });
+            }
+        }
+    }
+
+    fn run(&self, job: Job, start: Start) {
+        let (tools, inbox) = (Arc::clone(&self.tools), self.inbox.clone());
+        self.tasks.spawn(async move {
+            let report = providers::run(&job, start, &tools).await;
+            // No receiver: the runtime is ending, and the next one will recover the job.
+            let _ = inbox.send(input(Input::JobReported { id: job.id, report })).await;
+        });
+    }
+
+    /// Ends jobs that still run although nobody waits for them: an abandon that was recorded
+    /// just before a crash, or without a runtime.
+    pub(super) fn end_orphans(&self, wanted: BTreeSet<ActionExecutionId>) {
+        let logs = self.tools.state_dir.logs();
+        self.tasks.spawn_blocking(move || {
+            let Ok(entries) = std::fs::read_dir(&logs) else { return };
+            for entry in entries.flatten() {
+                let id = entry.file_name().to_string_lossy().parse::<ActionExecutionId>();
+                let orphaned = id.is_ok_and(|id| !wanted.contains(&id))
+                    && entry.path().join(protocol::CONTROL).exists()
+                    && protocol::is_supervised(&entry.path());
+                if orphaned {
+                    let _ = providers::stop(&entry.path());
+                }
+            }
+        });
+    }
+}

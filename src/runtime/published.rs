@@ -1,0 +1,106 @@
+//! What everybody may look at: the board and the definitions, always the newest, never queued.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use tokio::sync::watch;
+
+use super::Definitions;
+use crate::{
+    engine::{
+        Board, Engine,
+        board::{Notice, PipelineCard},
+    },
+    model::{ActionName, PipelineName},
+};
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Published {
+    pub(super) board: Arc<Board>,
+    pub(super) definitions: Arc<Definitions>,
+}
+
+/// What a notice is about; a newer one about the same thing replaces it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    File(std::path::PathBuf),
+    Source(ActionName),
+    Serving,
+}
+
+type Notices = BTreeMap<(Option<PipelineName>, Origin), Notice>;
+
+pub(super) struct Publisher {
+    sender: watch::Sender<Published>,
+    cards: BTreeMap<PipelineName, Arc<PipelineCard>>,
+    notices: Notices,
+}
+
+impl Publisher {
+    pub(super) fn new(engine: &Engine) -> (Self, watch::Receiver<Published>) {
+        let (sender, receiver) = watch::channel(Published::default());
+        let mut publisher = Self { sender, cards: BTreeMap::new(), notices: BTreeMap::new() };
+        let all = engine.state().pipelines.keys().cloned().collect();
+        publisher.publish(engine, &all, true);
+        (publisher, receiver)
+    }
+
+    pub(super) fn notice(
+        &mut self,
+        pipeline: Option<PipelineName>,
+        origin: Origin,
+        notice: Option<Notice>,
+    ) {
+        let key = (pipeline, origin);
+        match notice {
+            Some(notice) => self.notices.insert(key, notice),
+            None => self.notices.remove(&key),
+        };
+    }
+
+    /// Rebuilds the cards of the pipelines that changed and shows the result, if it is another.
+    pub(super) fn publish(
+        &mut self,
+        engine: &Engine,
+        changed: &BTreeSet<PipelineName>,
+        redefined: bool,
+    ) {
+        for name in changed {
+            let Some(mut card) = engine.pipeline_card(name) else { continue };
+            card.notices = self.notices_of(Some(name));
+            self.cards.insert(name.clone(), Arc::new(card));
+        }
+        let board = Board {
+            pipelines: self.cards.values().cloned().collect(),
+            notices: self.notices_of(None),
+        };
+        self.sender.send_if_modified(|published| {
+            if redefined {
+                let definitions = engine.state().pipelines.iter();
+                let definitions =
+                    definitions.map(|(name, it)| (name.clone(), Arc::clone(&it.definition)));
+                published.definitions = Arc::new(definitions.collect());
+            }
+            let another = redefined || !same(&published.board, &board);
+            if another {
+                published.board = Arc::new(board);
+            }
+            another
+        });
+    }
+
+    fn notices_of(&self, pipeline: Option<&PipelineName>) -> Vec<Notice> {
+        let about = self.notices.iter().filter(|((about, _), _)| about.as_ref() == pipeline);
+        about.map(|(_, notice)| notice.clone()).collect()
+    }
+}
+
+/// Cards that did not change are shared, so most comparisons end at the pointer.
+fn same(a: &Board, b: &Board) -> bool {
+    let pairs = || a.pipelines.iter().zip(&b.pipelines);
+    a.notices == b.notices
+        && a.pipelines.len() == b.pipelines.len()
+        && pairs().all(|(a, b)| Arc::ptr_eq(a, b) || a == b)
+}

@@ -1,0 +1,189 @@
+//! Watches the refs of one repository. Events are hints, refs are the truth: an event only
+//! wakes a comparison, and a slow look at file times covers events that were lost.
+
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{Message, input, published::Origin};
+use crate::{
+    engine::{
+        Input,
+        board::{Notice, Severity},
+    },
+    host::git,
+    model::{PipelineName, RevisionId},
+    providers::git_source::{BranchName, Source},
+};
+
+/// How often file times are looked at in case an event was lost.
+const SAFETY_POLL: Duration = Duration::from_secs(30);
+/// How often a repository that cannot be read is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+/// The least time between two readings of the refs; the first is never delayed.
+const BREATH: Duration = Duration::from_millis(25);
+
+/// Who looks at the repository, and with which eyes.
+pub(super) type Watched = (PipelineName, Source);
+
+/// Watches until cancelled and reports every change of the watched branches.
+pub(super) async fn watch(
+    repository: PathBuf,
+    watched: Vec<Watched>,
+    inbox: mpsc::Sender<Message>,
+    cancel: CancellationToken,
+) {
+    let watching = async {
+        loop {
+            match git::common_dir(&repository).await {
+                Ok(git_dir) => watch_repository(&git_dir, &watched, &inbox).await,
+                Err(_) => {
+                    let words = describe_missing(&repository);
+                    for (pipeline, source) in &watched {
+                        notify(&inbox, pipeline, source, Severity::Problem, Some(words.clone()))
+                            .await;
+                    }
+                }
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    };
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = watching => {}
+    }
+}
+
+fn describe_missing(repository: &Path) -> String {
+    let path = repository.display();
+    if repository.exists() {
+        format!("{path} is not a git repository: run `git init` there or correct RepositoryPath")
+    } else {
+        format!("{path} does not exist: correct RepositoryPath or create it")
+    }
+}
+
+/// Returns when the repository is gone or has become another one.
+async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
+    let wake = Arc::new(Notify::new());
+    // Without inotify (its limits, network file systems) the safety poll does all the work.
+    let _watcher = start_watcher(git_dir, Arc::clone(&wake)).ok();
+    let identity = inode(git_dir);
+    let mut seen: BTreeMap<usize, Vec<(String, RevisionId)>> = BTreeMap::new();
+    let mut read_at_fingerprint = None;
+    loop {
+        let fingerprint = fingerprint(git_dir);
+        if read_at_fingerprint != Some(fingerprint) {
+            read_at_fingerprint = Some(fingerprint);
+            for (position, (pipeline, source)) in watched.iter().enumerate() {
+                let Ok(heads) = source.heads(git_dir).await else { return };
+                let ids: Vec<_> =
+                    heads.iter().map(|it| (it.branch.clone(), it.id.clone())).collect();
+                if seen.get(&position) == Some(&ids) {
+                    continue;
+                }
+                let words = ids.is_empty().then(|| describe_empty(source));
+                notify(inbox, pipeline, source, Severity::Remark, words).await;
+                seen.insert(position, ids);
+                let (pipeline, action) = (pipeline.clone(), source.action.clone());
+                let observed = Input::SourceObserved { pipeline, action, heads };
+                if inbox.send(input(observed)).await.is_err() {
+                    return;
+                }
+            }
+            tokio::time::sleep(BREATH).await;
+            continue;
+        }
+        let _ = tokio::time::timeout(SAFETY_POLL, wake.notified()).await;
+        if identity.is_none() || inode(git_dir) != identity {
+            return;
+        }
+    }
+}
+
+fn describe_empty(source: &Source) -> String {
+    let repository = source.repository.display();
+    match &source.branch {
+        BranchName::Exact(name) => {
+            format!(
+                "waiting for the first commit on branch {name} of {repository}, which does not exist yet"
+            )
+        }
+        BranchName::Glob(glob) => format!("no branch of {repository} matches {glob} yet"),
+    }
+}
+
+async fn notify(
+    inbox: &mpsc::Sender<Message>,
+    pipeline: &PipelineName,
+    source: &Source,
+    severity: Severity,
+    words: Option<String>,
+) {
+    let message = Message::Notice {
+        pipeline: Some(pipeline.clone()),
+        origin: Origin::Source(source.action.clone()),
+        notice: words.map(|text| Notice { severity, text }),
+    };
+    let _ = inbox.send(message).await;
+}
+
+fn start_watcher(git_dir: &Path, wake: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|event| concerns_refs(&event)) {
+            wake.notify_one();
+        }
+    })?;
+    watcher.watch(git_dir, RecursiveMode::NonRecursive)?;
+    watcher.watch(&git_dir.join("refs"), RecursiveMode::Recursive)?;
+    let reftable = git_dir.join("reftable");
+    if reftable.is_dir() {
+        watcher.watch(&reftable, RecursiveMode::NonRecursive)?;
+    }
+    Ok(watcher)
+}
+
+/// Reading refs raises events too; only what can move a branch may wake us.
+fn concerns_refs(event: &notify::Event) -> bool {
+    if matches!(event.kind, EventKind::Access(_)) {
+        return false;
+    }
+    event.paths.iter().any(|path| {
+        let is_lock = path.extension().is_some_and(|extension| extension == "lock");
+        let below_refs = path
+            .components()
+            .any(|part| part.as_os_str() == "refs" || part.as_os_str() == "reftable");
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        !is_lock && (below_refs || name == "packed-refs" || name == "HEAD")
+    })
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Sums up everything a branch can be stored in; it changes whenever a ref may have moved.
+fn fingerprint(git_dir: &Path) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    let heads = walkdir::WalkDir::new(git_dir.join("refs/heads")).sort_by_file_name();
+    let heads = heads.into_iter().flatten().map(walkdir::DirEntry::into_path);
+    let others = ["packed-refs", "reftable/tables.list"].map(|name| git_dir.join(name));
+    for path in others.into_iter().chain(heads) {
+        if let Ok(metadata) = std::fs::metadata(&path) {
+            path.hash(&mut hasher);
+            (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())
+                .hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}

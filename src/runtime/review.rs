@@ -1,0 +1,225 @@
+//! What is about to ship: the commits between what a stage last succeeded with and what waits
+//! at its gate, who wrote them and what they touch.
+
+use std::collections::BTreeSet;
+
+use super::operation::compare;
+use crate::{
+    engine::{Comparison, Relation, board::GateAt},
+    host::{Git, GitError},
+    model::{SourceRevision, Timestamp},
+};
+
+/// More commits than this are counted, not listed.
+const LISTED: usize = 200;
+/// Without a deployed revision there is no range; the newest few are shown.
+const LISTED_WITHOUT_RANGE: usize = 20;
+
+#[derive(Clone, Debug)]
+pub struct Review {
+    pub comparison: Comparison,
+    pub commits: Vec<Commit>,
+    pub commit_count: usize,
+    pub authors: usize,
+    pub files: Vec<FileChange>,
+    /// Why the change could not be read, if it could not.
+    pub problem: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    pub id: String,
+    pub subject: String,
+    pub author: String,
+    pub at: Timestamp,
+    pub badges: BTreeSet<Badge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    pub path: String,
+    /// Absent for binary files.
+    pub lines: Option<(u64, u64)>,
+}
+
+/// Kinds of paths an operator wants to know about before approving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Badge {
+    Migration,
+    Infrastructure,
+    Lockfile,
+    Pipeline,
+}
+
+impl Badge {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Migration => "migration",
+            Self::Infrastructure => "infra",
+            Self::Lockfile => "lockfile",
+            Self::Pipeline => "pipeline",
+        }
+    }
+
+    /// Returns what a path stands for, if it stands for something worth a warning.
+    pub fn of(path: &str) -> Option<Self> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let has_part = |part: &str| path.split('/').any(|it| it == part);
+        let lockfiles = [
+            "Cargo.lock",
+            "package-lock.json",
+            "yarn.lock",
+            "pnpm-lock.yaml",
+            "poetry.lock",
+            "uv.lock",
+            "go.sum",
+            "Gemfile.lock",
+            "composer.lock",
+        ];
+        if has_part("migrations") || has_part("migrate") {
+            Some(Self::Migration)
+        } else if lockfiles.contains(&name) {
+            Some(Self::Lockfile)
+        } else if name == "stagegate.toml" || has_part(".stagegate") {
+            Some(Self::Pipeline)
+        } else if name.ends_with(".tf")
+            || name.starts_with("Dockerfile")
+            || name.starts_with("docker-compose")
+            || ["terraform", "k8s", "helm", "infra", "cloudformation"].iter().any(|it| has_part(it))
+        {
+            Some(Self::Infrastructure)
+        } else {
+            None
+        }
+    }
+}
+
+impl Review {
+    pub fn added(&self) -> u64 {
+        self.files.iter().filter_map(|it| it.lines).map(|(added, _)| added).sum()
+    }
+
+    pub fn deleted(&self) -> u64 {
+        self.files.iter().filter_map(|it| it.lines).map(|(_, deleted)| deleted).sum()
+    }
+
+    pub fn badges(&self) -> BTreeSet<Badge> {
+        self.files.iter().filter_map(|it| Badge::of(&it.path)).collect()
+    }
+
+    /// Tells whether approving needs the revision typed.
+    pub fn is_downgrade(&self) -> bool {
+        self.comparison.relation.needs_revision()
+    }
+}
+
+pub(super) async fn review(at: GateAt<'_>) -> Review {
+    let deployed = at.stage.last_success.as_ref().map(|it| &it.revision);
+    let candidate = &at.execution.revision;
+    let comparison = compare(deployed, candidate).await;
+    let range = Range::of(&comparison, deployed, candidate);
+    let (commits, files) = tokio::join!(commits(&range, candidate), files(&range, candidate));
+    let problem = commits.as_ref().err().or(files.as_ref().err()).map(ToString::to_string);
+    let mut commits = commits.unwrap_or_default();
+    let commit_count = commits.len();
+    let authors: BTreeSet<_> = commits.iter().map(|it| it.author.as_str()).collect();
+    let authors = authors.len();
+    commits.truncate(LISTED);
+    Review { comparison, commits, commit_count, authors, files: files.unwrap_or_default(), problem }
+}
+
+/// What git is asked to compare. Going back, the commits shown are those that would be lost.
+struct Range {
+    log: String,
+    limit: Option<usize>,
+    from: Option<String>,
+}
+
+impl Range {
+    fn of(
+        comparison: &Comparison,
+        deployed: Option<&SourceRevision>,
+        candidate: &SourceRevision,
+    ) -> Self {
+        match (deployed, comparison.relation) {
+            (Some(deployed), Relation::Newer | Relation::Same) => Self {
+                log: format!("{}..{}", deployed.id, candidate.id),
+                limit: None,
+                from: Some(deployed.id.to_string()),
+            },
+            (Some(deployed), Relation::Downgrade) => Self {
+                log: format!("{}..{}", candidate.id, deployed.id),
+                limit: None,
+                from: Some(deployed.id.to_string()),
+            },
+            (Some(_), Relation::Unknown | Relation::First) | (None, _) => Self {
+                log: candidate.id.to_string(),
+                limit: Some(LISTED_WITHOUT_RANGE),
+                from: None,
+            },
+        }
+    }
+}
+
+async fn commits(range: &Range, candidate: &SourceRevision) -> Result<Vec<Commit>, GitError> {
+    let mut git = Git::at(&candidate.git_dir, "log").args([
+        "-z",
+        "--no-show-signature",
+        "--name-only",
+        "--format=%x01%H%x02%an%x02%at%x02%s%x02",
+    ]);
+    if let Some(limit) = range.limit {
+        git = git.args([format!("--max-count={limit}")]);
+    }
+    let output = git.args([range.log.as_str(), "--"]).output().await?;
+    let text = String::from_utf8_lossy(&output);
+    Ok(text.split('\u{1}').filter_map(parse_commit).collect())
+}
+
+fn parse_commit(record: &str) -> Option<Commit> {
+    let mut fields = record.splitn(5, '\u{2}');
+    let (id, author) = (fields.next()?, fields.next()?);
+    let seconds: i64 = fields.next()?.parse().ok()?;
+    let subject = fields.next()?;
+    let paths = fields.next().unwrap_or_default().split('\0').map(str::trim);
+    Some(Commit {
+        id: id.to_owned(),
+        subject: subject.to_owned(),
+        author: author.to_owned(),
+        at: Timestamp(seconds * 1000),
+        badges: paths.filter_map(Badge::of).collect(),
+    })
+}
+
+async fn files(range: &Range, candidate: &SourceRevision) -> Result<Vec<FileChange>, GitError> {
+    let git = |name| Git::at(&candidate.git_dir, name);
+    let from = match &range.from {
+        Some(from) => from.clone(),
+        // Against nothing: everything is new.
+        None => git("hash-object")
+            .args(["-t", "tree", "--stdin"])
+            .output_of_input(Vec::new())
+            .await
+            .map(|id| String::from_utf8_lossy(&id).trim().to_owned())?,
+    };
+    let output = git("diff")
+        .args([
+            "--numstat",
+            "-z",
+            "--no-renames",
+            "--no-ext-diff",
+            &from,
+            candidate.id.as_str(),
+            "--",
+        ])
+        .output()
+        .await?;
+    let text = String::from_utf8_lossy(&output);
+    let rows = text.split('\0').filter_map(|row| {
+        let mut fields = row.splitn(3, '\t');
+        let (added, deleted) = (fields.next()?, fields.next()?);
+        let path = fields.next()?.to_owned();
+        Some(FileChange { path, lines: added.parse().ok().zip(deleted.parse().ok()) })
+    });
+    Ok(rows.collect())
+}

@@ -1,0 +1,252 @@
+//! The door for other processes: lines of JSON over a Unix socket that only its owner may open.
+
+use std::{io, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::watch,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{DefinitionFiles, Operation, Receipt, RuntimeHandle, SubmitError};
+use crate::{
+    engine::{Board, Refusal},
+    host::StateDir,
+    model::Operator,
+};
+
+/// Raised whenever client and runtime could misunderstand each other.
+const PROTOCOL: u32 = 1;
+/// A longer request is none of ours.
+const LONGEST_REQUEST: u64 = 1 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<T> {
+    protocol: u32,
+    body: T,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Call {
+    Submit {
+        operation: Operation,
+        by: Operator,
+    },
+    /// Answers with a board, and with another one whenever it changes.
+    Follow,
+    Serve {
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    Receipt(Receipt),
+    Refused(Box<Refusal>),
+    Failed(String),
+    Board(Arc<Board>),
+    Done,
+}
+
+pub(super) struct Listener {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Listener {
+    /// Binds the socket. The caller holds the runtime lock, so a file that is there is a leftover.
+    pub(super) fn bind(state_dir: &StateDir) -> io::Result<Self> {
+        let path = state_dir.socket();
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(Self { listener, path })
+    }
+
+    pub(super) async fn serve(
+        self,
+        handle: RuntimeHandle,
+        files: DefinitionFiles,
+        cancel: CancellationToken,
+    ) {
+        loop {
+            let accepted = tokio::select! {
+                () = cancel.cancelled() => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            let Ok((stream, _)) = accepted else { continue };
+            if !is_ours(&stream) {
+                continue;
+            }
+            let (handle, files, cancel) = (handle.clone(), files.clone(), cancel.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = cancel.cancelled() => {}
+                    // A client that goes away in the middle harms nobody.
+                    _ = answer(stream, handle, files) => {}
+                }
+            });
+        }
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn is_ours(stream: &UnixStream) -> bool {
+    let us = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == us)
+}
+
+async fn answer(
+    stream: UnixStream,
+    handle: RuntimeHandle,
+    files: DefinitionFiles,
+) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(reader.take(LONGEST_REQUEST)).read_line(&mut line).await?;
+    let call = match serde_json::from_str::<Envelope<serde_json::Value>>(&line) {
+        Ok(envelope) if envelope.protocol == PROTOCOL => {
+            serde_json::from_value::<Call>(envelope.body).map_err(|error| error.to_string())
+        }
+        Ok(envelope) => Err(different_protocol(envelope.protocol)),
+        Err(error) => Err(error.to_string()),
+    };
+    match call {
+        Err(words) => send(&mut writer, Answer::Failed(words)).await,
+        Ok(Call::Submit { operation, by }) => {
+            let reply = match handle.submit(operation, by).await {
+                Ok(receipt) => Answer::Receipt(receipt),
+                Err(SubmitError::Refused(refusal)) => Answer::Refused(Box::new(refusal)),
+                Err(other) => Answer::Failed(other.to_string()),
+            };
+            send(&mut writer, reply).await
+        }
+        Ok(Call::Serve { files: more }) => {
+            files.add(more);
+            send(&mut writer, Answer::Done).await
+        }
+        Ok(Call::Follow) => {
+            let mut board = handle.board();
+            loop {
+                let newest = Arc::clone(&board.borrow_and_update());
+                send(&mut writer, Answer::Board(newest)).await?;
+                if board.changed().await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn different_protocol(theirs: u32) -> String {
+    format!(
+        "the other side speaks protocol {theirs}, this build speaks {PROTOCOL}: \
+         use the same version of stagegate on both sides"
+    )
+}
+
+async fn send<T: Serialize>(writer: &mut (impl AsyncWriteExt + Unpin), body: T) -> io::Result<()> {
+    let mut line = serde_json::to_vec(&Envelope { protocol: PROTOCOL, body })?;
+    line.push(b'\n');
+    writer.write_all(&line).await
+}
+
+fn receive(line: &str) -> Result<Answer, SubmitError> {
+    let unreadable = |error: serde_json::Error| SubmitError::Connection(error.to_string());
+    let envelope: Envelope<serde_json::Value> = serde_json::from_str(line).map_err(unreadable)?;
+    if envelope.protocol != PROTOCOL {
+        return Err(SubmitError::Connection(different_protocol(envelope.protocol)));
+    }
+    serde_json::from_value(envelope.body).map_err(unreadable)
+}
+
+/// Connects; nothing listens if no runtime serves the directory.
+async fn connect(state_dir: &StateDir) -> Result<Option<UnixStream>, SubmitError> {
+    match UnixStream::connect(state_dir.socket()).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(SubmitError::Connection(error.to_string())),
+    }
+}
+
+async fn call(state_dir: &StateDir, body: Call) -> Result<Answer, SubmitError> {
+    let broken = |error: io::Error| SubmitError::Connection(error.to_string());
+    let stream = connect(state_dir).await?.ok_or(SubmitError::RuntimeGone)?;
+    let (reader, mut writer) = stream.into_split();
+    send(&mut writer, body).await.map_err(broken)?;
+    let mut line = String::new();
+    BufReader::new(reader).read_line(&mut line).await.map_err(broken)?;
+    if line.is_empty() {
+        return Err(SubmitError::RuntimeGone);
+    }
+    receive(&line)
+}
+
+pub(super) async fn submit(
+    state_dir: &StateDir,
+    operation: Operation,
+    by: Operator,
+) -> Result<Receipt, SubmitError> {
+    match call(state_dir, Call::Submit { operation, by }).await? {
+        Answer::Receipt(receipt) => Ok(receipt),
+        Answer::Refused(refusal) => Err(SubmitError::Refused(*refusal)),
+        Answer::Failed(words) => Err(SubmitError::Connection(words)),
+        Answer::Board(_) | Answer::Done => Err(unexpected()),
+    }
+}
+
+pub(super) async fn serve_files(
+    state_dir: &StateDir,
+    files: Vec<PathBuf>,
+) -> Result<(), SubmitError> {
+    match call(state_dir, Call::Serve { files }).await? {
+        Answer::Done => Ok(()),
+        Answer::Failed(words) => Err(SubmitError::Connection(words)),
+        Answer::Receipt(_) | Answer::Refused(_) | Answer::Board(_) => Err(unexpected()),
+    }
+}
+
+fn unexpected() -> SubmitError {
+    SubmitError::Connection("an answer to another question".to_owned())
+}
+
+/// Follows the board of a runtime; the channel closes when the runtime goes away.
+pub(super) async fn follow(
+    state_dir: &StateDir,
+) -> Result<Option<watch::Receiver<Arc<Board>>>, SubmitError> {
+    let broken = |error: io::Error| SubmitError::Connection(error.to_string());
+    let Some(stream) = connect(state_dir).await? else { return Ok(None) };
+    let (reader, mut writer) = stream.into_split();
+    send(&mut writer, Call::Follow).await.map_err(broken)?;
+    let mut lines = BufReader::new(reader).lines();
+    let first = lines.next_line().await.map_err(broken)?.ok_or(SubmitError::RuntimeGone)?;
+    let board = match receive(&first)? {
+        Answer::Board(board) => board,
+        Answer::Failed(words) => return Err(SubmitError::Connection(words)),
+        Answer::Receipt(_) | Answer::Refused(_) | Answer::Done => return Err(unexpected()),
+    };
+    let (sender, receiver) = watch::channel(board);
+    tokio::spawn(async move {
+        // The writer stays open for as long as somebody follows.
+        let _writer = writer;
+        while let Ok(Some(line)) = lines.next_line().await {
+            let Ok(Answer::Board(board)) = receive(&line) else { return };
+            if sender.send(board).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(Some(receiver))
+}

@@ -1,0 +1,98 @@
+//! The log of an action: what it prints, masked, and when.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::{fd::OwnedFd, unix::fs::OpenOptionsExt},
+    path::Path,
+};
+
+use super::{mask::Masker, protocol};
+
+pub(super) const PIPE_SIZE: usize = 1 << 20;
+const CHUNK: usize = 1 << 18;
+/// How many chunks one action may write before the others get their turn.
+const TURN: usize = 8;
+
+pub(super) struct LogWriter {
+    log: File,
+    times: File,
+    length: u64,
+    stamped_ms: u64,
+    masker: Masker,
+    chunk: Vec<u8>,
+}
+
+pub(super) enum Reading {
+    /// Nothing more to read for now.
+    Drained,
+    /// The action's turn is over, though it has more.
+    More,
+    Ended,
+}
+
+impl LogWriter {
+    pub(super) fn open(directory: &Path, masker: Masker) -> io::Result<Self> {
+        let append = |name: &str| {
+            let path = directory.join(name);
+            OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+        };
+        let log = append(protocol::LOG)?;
+        let length = log.metadata()?.len();
+        let times = append(protocol::TIMES)?;
+        Ok(Self { log, times, length, stamped_ms: 0, masker, chunk: Vec::new() })
+    }
+
+    pub(super) fn read_from(&mut self, output: &OwnedFd, now_ms: u64) -> Reading {
+        // Grown on the first output, so that silent actions cost nothing.
+        self.chunk.resize(CHUNK, 0);
+        for _ in 0..TURN {
+            match rustix::io::read(output, &mut self.chunk) {
+                Ok(0) => return Reading::Ended,
+                Ok(count) => {
+                    let chunk = std::mem::take(&mut self.chunk);
+                    let written = self.write(&chunk[..count], now_ms);
+                    self.chunk = chunk;
+                    if written.is_err() {
+                        // The disk is full: go on reading so that the action is not blocked
+                        // for ever; that the log is short shows in its last line.
+                        continue;
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Reading::Drained,
+                Err(_) => return Reading::Ended,
+            }
+        }
+        Reading::More
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8], now_ms: u64) -> io::Result<()> {
+        let Self { log, masker, .. } = self;
+        let mut written = 0;
+        masker.feed(bytes, |clear| {
+            written += clear.len() as u64;
+            log.write_all(clear)
+        })?;
+        self.advance(written, now_ms)
+    }
+
+    /// Writes what was held back.
+    pub(super) fn finish(&mut self, now_ms: u64) -> io::Result<()> {
+        let rest = self.masker.finish();
+        self.log.write_all(&rest)?;
+        self.advance(rest.len() as u64, now_ms)
+    }
+
+    fn advance(&mut self, written: u64, now_ms: u64) -> io::Result<()> {
+        if written > 0 && self.stamped_ms != now_ms {
+            let mut record = [0; 16];
+            record[..8].copy_from_slice(&self.length.to_le_bytes());
+            record[8..].copy_from_slice(&now_ms.to_le_bytes());
+            self.times.write_all(&record)?;
+            self.stamped_ms = now_ms;
+        }
+        self.length += written;
+        Ok(())
+    }
+}

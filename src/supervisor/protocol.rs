@@ -1,0 +1,137 @@
+//! What runtime and supervisor say to each other, and the files of a job directory.
+//!
+//! Requests go in as lines of JSON, ended jobs come out the same way. Secrets travel here and
+//! in the environment of the action only; no file holds them.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+/// What the action prints.
+pub const LOG: &str = "log";
+/// Pairs of little-endian u64: an offset in the log, and the epoch milliseconds it was written.
+pub const TIMES: &str = "times";
+/// How it ended; written whole or not at all.
+pub const RESULT: &str = "result.json";
+/// Held for as long as a supervisor works on the job.
+pub const LOCK: &str = "lock";
+/// A FIFO: any byte written to it asks for the end of the action.
+pub const CONTROL: &str = "control";
+/// There once a stop was asked for.
+pub const STOP: &str = "stop-requested";
+
+#[derive(Serialize, Deserialize)]
+pub struct StartRequest {
+    pub directory: PathBuf,
+    /// Which start of this job it is. Whoever creates the file `claim-N` first decides about it.
+    pub claim: u32,
+    pub program: String,
+    pub arguments: Vec<String>,
+    pub working_directory: PathBuf,
+    /// The whole environment, nothing is inherited.
+    pub environment: Vec<(String, String)>,
+    /// Values to be masked in the log.
+    pub secrets: Vec<String>,
+    pub timeout_ms: u64,
+    /// Between TERM and KILL.
+    pub grace_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct Ended {
+    pub directory: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobResult {
+    pub outcome: Outcome,
+    pub started_at_ms: u64,
+    pub ended_at_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    Exited { code: i32 },
+    Signaled { signal: i32 },
+    TimedOut,
+    Stopped,
+    NotStarted { reason: String },
+}
+
+/// Claims the start `number` of a job; `false` if somebody else has claimed it.
+pub fn claim(directory: &Path, number: u32) -> io::Result<bool> {
+    let path = directory.join(format!("claim-{number}"));
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens the lock file of a job without locking it.
+pub fn open_lock(directory: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(directory.join(LOCK))
+}
+
+/// Waits until no supervisor works on the job any more.
+pub fn wait_for_supervisor(directory: &Path) -> io::Result<()> {
+    let lock = open_lock(directory)?;
+    Ok(flock(&lock, FlockOperation::LockExclusive)?)
+}
+
+/// Tells whether a supervisor works on the job now.
+pub fn is_supervised(directory: &Path) -> bool {
+    open_lock(directory)
+        .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err())
+}
+
+/// Asks for the end of a job, whether it runs, is about to start, or is over.
+pub fn request_stop(directory: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(directory.join(STOP))?;
+    let mut options = OpenOptions::new();
+    options.write(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    match options.open(directory.join(CONTROL)) {
+        Ok(mut control) => io::Write::write_all(&mut control, b"stop\n"),
+        // Nobody works on it: it has ended, or it will find the mark before it starts.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                || error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+pub fn stop_was_requested(directory: &Path) -> bool {
+    directory.join(STOP).exists()
+}
+
+pub fn read_result(directory: &Path) -> Option<JobResult> {
+    let bytes = std::fs::read(directory.join(RESULT)).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// Writes the result so that after a power cut it is there whole or not there.
+pub fn write_result(directory: &Path, result: &JobResult) -> io::Result<()> {
+    let temporary = directory.join("result.tmp");
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    io::Write::write_all(&mut file, &serde_json::to_vec(result)?)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, directory.join(RESULT))
+}
