@@ -93,9 +93,6 @@ pub(super) struct Demo {
     /// Make the demo's repository and pipelines in this new folder and keep them
     #[arg(long, value_name = "DIR")]
     pub(super) keep: Option<PathBuf>,
-    /// A theme by name or a theme file
-    #[arg(skip)]
-    pub(super) _theme: (),
     /// Print plain lines instead of the dashboard, until every state has been reached
     #[arg(long)]
     pub(super) plain: bool,

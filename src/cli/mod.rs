@@ -46,7 +46,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
     let state_dir = || StateDir::resolve(global.state_dir.as_deref()).map_err(Failure::from);
     match verb {
         None => serve::dashboard(state_dir()?, &global).await,
-        Some(Verb::Demo(it)) => demo::demo(it).await,
+        Some(Verb::Demo(it)) => demo::demo(it, &global).await,
         Some(Verb::Init(it)) => init::init(&it).await,
         Some(Verb::Watch) => serve::watch(state_dir()?, &global).await,
         Some(Verb::Run(it)) => run::run(state_dir()?, &global, it).await,

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Exit, Failure, args::Global, narrate, output};
 use crate::{
     host::{Git, StateDir, state_dir::StateDirError},
-    runtime::{DefinitionFiles, Options, Runtime, RuntimeHandle, StartError},
+    runtime::{DefinitionFiles, History, Options, Runtime, RuntimeHandle, StartError},
     tui,
 };
 
@@ -137,6 +137,10 @@ pub(super) async fn watch(state_dir: StateDir, global: &Global) -> Result<Exit, 
     let mut interrupt = signals(SignalKind::interrupt())?;
     let mut terminate = signals(SignalKind::terminate())?;
     let mut hangup = signals(SignalKind::hangup())?;
+    let before = match History::open(&state_dir.database()) {
+        Ok(history) => history.newest_event()?,
+        Err(_) => 0,
+    };
     let mut runtime = Runtime::start(options(state_dir.clone(), files)?).await?;
     output::say(format!(
         "serving {}; Ctrl+C ends it, running actions go on",
@@ -145,7 +149,7 @@ pub(super) async fn watch(state_dir: StateDir, global: &Global) -> Result<Exit, 
     let handle = runtime.handle.clone();
     let exit = tokio::select! {
         ended = runtime.ended() => { ended?; return Ok(Exit::Done) }
-        told = tell(&handle, 0) => { told?; Exit::Done }
+        told = tell(&handle, From::After(before)) => { told?; Exit::Done }
         _ = interrupt.recv() => Exit::Interrupted,
         _ = terminate.recv() => Exit::Done,
         _ = hangup.recv() => Exit::Done,
@@ -158,10 +162,19 @@ fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
     signal(kind).map_err(|error| Failure::usage(format!("cannot listen to signals: {error}")))
 }
 
+/// Which events are told.
+pub(super) enum From {
+    Beginning,
+    After(i64),
+}
+
 /// Prints events as they are recorded, and notices as they come and go.
-async fn tell(handle: &RuntimeHandle, mut after: i64) -> Result<(), Failure> {
+pub(super) async fn tell(handle: &RuntimeHandle, from: From) -> Result<(), Failure> {
     let history = handle.history()?;
-    after = after.max(history.newest_event()?.saturating_sub(0));
+    let mut after = match from {
+        From::Beginning => 0,
+        From::After(number) => number,
+    };
     let mut board = handle.board();
     let mut told = std::collections::BTreeSet::new();
     loop {

@@ -103,7 +103,7 @@ impl Git {
 
     /// Runs a command whose exit code is its answer.
     pub async fn succeeds(mut self) -> Result<bool, GitError> {
-        let status = self.command.stderr(Stdio::null()).status().await;
+        let status = self.command.stdout(Stdio::null()).stderr(Stdio::null()).status().await;
         Ok(status.map_err(GitError::NotRun)?.success())
     }
 

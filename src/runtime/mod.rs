@@ -16,6 +16,7 @@ use std::{
     sync::Arc,
 };
 
+pub use crate::store::History;
 pub use definitions::{DefinitionFiles, FilesError};
 pub use handle::{RuntimeHandle, SubmitError};
 pub use operation::{Operation, Receipt};

@@ -1,0 +1,28 @@
+//! Where something that can be clicked was drawn.
+
+use ratatui::layout::{Position, Rect};
+
+use crate::model::{ActionName, Lane, PipelineName, StageName};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Lane { pipeline: PipelineName, lane: Option<Lane> },
+    Action { stage: StageName, action: Option<ActionName> },
+    Detail,
+}
+
+/// The areas of the last frame, in the order they were drawn.
+#[derive(Default)]
+pub struct Hits(Vec<(Rect, Target)>);
+
+impl Hits {
+    pub fn add(&mut self, area: Rect, target: Target) {
+        self.0.push((area, target));
+    }
+
+    /// Returns what was drawn last at a position.
+    pub fn at(&self, column: u16, row: u16) -> Option<&Target> {
+        let hit = self.0.iter().rev().find(|(area, _)| area.contains(Position::new(column, row)));
+        hit.map(|(_, target)| target)
+    }
+}

@@ -1,0 +1,307 @@
+//! Dialogs: what is about to happen, in words, before it happens.
+//!
+//! A dialog never opens by itself. For a moment after it has opened it takes no confirmation, so
+//! that typing meant for something else cannot answer it.
+
+use std::sync::Arc;
+
+use super::{Ui, Wish, field::TextField};
+use crate::{
+    engine::{
+        TransitionChange,
+        board::{GateAt, LaneCard},
+    },
+    model::{
+        ActionName, ApprovalStatus, ApprovalToken, ExecutionId, Lane, PipelineName, RetryMode,
+        Span, StageName, StopMode, Timestamp,
+    },
+    runtime::{Operation, review::Review},
+};
+
+/// How long a new dialog ignores its confirming key.
+const ARMING: Span = Span(300);
+
+pub struct Dialog {
+    pub subject: Subject,
+    pub title: String,
+    /// What the dialog says, apart from a gate's review.
+    pub lines: Vec<String>,
+    pub field: Option<Field>,
+    pub scroll: usize,
+    pub opened_at: Timestamp,
+}
+
+pub struct Field {
+    pub label: &'static str,
+    pub input: TextField,
+    /// Keys go into the field until it is left with Tab, Enter or Esc.
+    pub active: bool,
+    pub required: Required,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Required {
+    No,
+    Something,
+    Exactly(String),
+}
+
+/// What the dialog is about; it keeps names and tokens, never positions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subject {
+    Gate {
+        token: ApprovalToken,
+        pipeline: PipelineName,
+        stage: StageName,
+        action: ActionName,
+        revision: String,
+        status: ApprovalStatus,
+    },
+    Stop {
+        pipeline: PipelineName,
+        execution: ExecutionId,
+        mode: StopMode,
+    },
+    RetryAll {
+        pipeline: PipelineName,
+        stage: StageName,
+        execution: ExecutionId,
+    },
+    Start {
+        pipeline: PipelineName,
+        lane: Option<Lane>,
+    },
+    Transition {
+        pipeline: PipelineName,
+        stage: StageName,
+        enable: bool,
+    },
+    Quit,
+}
+
+impl Dialog {
+    fn new(subject: Subject, title: String, lines: Vec<String>, now: Timestamp) -> Self {
+        Self { subject, title, lines, field: None, scroll: 0, opened_at: now }
+    }
+
+    fn with_field(mut self, label: &'static str, required: Required, active: bool) -> Self {
+        self.field = Some(Field { label, input: TextField::default(), active, required });
+        self
+    }
+
+    pub fn gate(at: GateAt<'_>, status: ApprovalStatus, now: Timestamp) -> Self {
+        let subject = Subject::Gate {
+            token: at.gate.token,
+            pipeline: at.pipeline.name.clone(),
+            stage: at.stage.name.clone(),
+            action: at.action.name.clone(),
+            revision: at.execution.revision.id.short().to_owned(),
+            status,
+        };
+        let title = format!("Review: {} / {}", at.stage.name, at.action.name);
+        let dialog = Self::new(subject, title, Vec::new(), now);
+        match status {
+            ApprovalStatus::Approved => dialog.with_field("comment", Required::No, false),
+            ApprovalStatus::Rejected => dialog.with_field("reason", Required::Something, true),
+        }
+    }
+
+    pub fn stop(
+        pipeline: &PipelineName,
+        execution: ExecutionId,
+        commit: &str,
+        mode: StopMode,
+        now: Timestamp,
+    ) -> Self {
+        let subject = Subject::Stop { pipeline: pipeline.clone(), execution, mode };
+        let what = match mode {
+            StopMode::Wait => "Running actions finish, nothing further starts.",
+            StopMode::Abandon => {
+                "Running actions are ended now (TERM, then KILL) and count as Abandoned."
+            }
+        };
+        let lines = vec![
+            format!("Stop {} ({commit}) of {pipeline}.", execution.short()),
+            what.to_owned(),
+            "A waiting execution may enter the stage; disable its transition first to keep it out."
+                .to_owned(),
+        ];
+        Self::new(subject, "Stop execution".to_owned(), lines, now).with_field(
+            "reason",
+            Required::No,
+            false,
+        )
+    }
+
+    pub fn retry_all(
+        pipeline: &PipelineName,
+        stage: &StageName,
+        execution: ExecutionId,
+        now: Timestamp,
+    ) -> Self {
+        let (pipeline, stage) = (pipeline.clone(), stage.clone());
+        let lines = vec![format!(
+            "Run all actions of {stage} again for {}, also those that succeeded.",
+            execution.short()
+        )];
+        let subject = Subject::RetryAll { pipeline, stage, execution };
+        Self::new(subject, "Retry stage".to_owned(), lines, now)
+    }
+
+    pub fn start(pipeline: &PipelineName, lane: Option<&LaneCard>, now: Timestamp) -> Self {
+        let lane = lane.map(|it| it.lane.clone());
+        let words = lane.as_ref().map_or("its branch", |lane| lane.label());
+        let lines = vec![format!("Start an execution of {pipeline} at the head of {words}.")];
+        let subject = Subject::Start { pipeline: pipeline.clone(), lane };
+        Self::new(subject, "Start execution".to_owned(), lines, now)
+    }
+
+    pub fn transition(
+        pipeline: &PipelineName,
+        stage: &StageName,
+        enable: bool,
+        now: Timestamp,
+    ) -> Self {
+        let (pipeline, stage) = (pipeline.clone(), stage.clone());
+        let words = if enable {
+            format!("Enable the transition into {stage}: what waits before it may enter.")
+        } else {
+            format!(
+                "Disable the transition into {stage}: executions wait before it, in every lane."
+            )
+        };
+        let subject = Subject::Transition { pipeline, stage, enable };
+        let dialog = Self::new(subject, "Transition".to_owned(), vec![words], now);
+        if enable { dialog } else { dialog.with_field("reason", Required::Something, true) }
+    }
+
+    pub fn quit(now: Timestamp) -> Self {
+        let lines = vec![
+            "The runtime is part of this dashboard: commits are not watched while it is closed."
+                .to_owned(),
+            "Running actions go on and are picked up at the next start; gates keep waiting."
+                .to_owned(),
+        ];
+        Self::new(Subject::Quit, "Leave".to_owned(), lines, now)
+    }
+
+    pub fn has_active_field(&self) -> bool {
+        self.field.as_ref().is_some_and(|field| field.active)
+    }
+
+    /// A downgrade wants the revision typed before it can be approved.
+    pub fn review_arrived(&mut self, arrived: ApprovalToken, review: &Arc<Review>) {
+        let Subject::Gate { token, revision, status, .. } = &self.subject else { return };
+        if *token == arrived && *status == ApprovalStatus::Approved && review.is_downgrade() {
+            let required = Required::Exactly(revision.clone());
+            if let Some(field) = &mut self.field
+                && field.required != required
+            {
+                (field.label, field.required, field.active) = ("type the commit", required, true);
+            }
+        }
+    }
+
+    /// Turns an approval into a rejection that wants its reason.
+    pub fn reject_instead(&mut self) {
+        if let Subject::Gate { status, .. } = &mut self.subject {
+            *status = ApprovalStatus::Rejected;
+            let input = self.field.take().map(|it| it.input).unwrap_or_default();
+            let required = Required::Something;
+            self.field = Some(Field { label: "reason", input, active: true, required });
+        }
+    }
+
+    /// Says why `y` would do nothing yet.
+    pub fn missing(&self) -> Option<String> {
+        let field = self.field.as_ref()?;
+        let text = field.input.text().trim();
+        match &field.required {
+            Required::No => None,
+            Required::Something if text.is_empty() => Some(format!("a {} is needed", field.label)),
+            Required::Exactly(wanted) if text != wanted => {
+                Some(format!("type {wanted} to approve a DOWNGRADE"))
+            }
+            Required::Something | Required::Exactly(_) => None,
+        }
+    }
+
+    pub fn is_armed(&self, now: Timestamp) -> bool {
+        now.since(self.opened_at) >= ARMING
+    }
+
+    /// Says in one word what `y` does.
+    pub fn verb(&self) -> &'static str {
+        match &self.subject {
+            Subject::Gate { status: ApprovalStatus::Approved, .. } => "approve",
+            Subject::Gate { status: ApprovalStatus::Rejected, .. } => "reject",
+            Subject::Stop { mode: StopMode::Wait, .. } => "stop",
+            Subject::Stop { mode: StopMode::Abandon, .. } => "abandon",
+            Subject::RetryAll { .. } => "retry",
+            Subject::Start { .. } => "start",
+            Subject::Transition { enable: true, .. } => "enable",
+            Subject::Transition { enable: false, .. } => "disable",
+            Subject::Quit => "leave",
+        }
+    }
+
+    /// Returns what confirming leads to.
+    pub fn wish(&self) -> Wish {
+        let typed = || self.field.as_ref().map_or("", |it| it.input.text()).trim().to_owned();
+        Wish::Submit(match self.subject.clone() {
+            Subject::Gate { token, pipeline, stage, action, revision, status } => {
+                let is_sha = self
+                    .field
+                    .as_ref()
+                    .is_some_and(|field| matches!(field.required, Required::Exactly(_)));
+                // The decision holds for the revision that was looked at, and for no other.
+                let looked_at = is_sha.then_some(revision);
+                let summary = if is_sha { String::new() } else { typed() };
+                let if_revision = looked_at;
+                Operation::PutApprovalResult {
+                    pipeline,
+                    stage,
+                    action,
+                    token,
+                    status,
+                    summary,
+                    if_revision,
+                }
+            }
+            Subject::Stop { pipeline, execution, mode } => {
+                let reason = typed();
+                Operation::StopPipelineExecution { pipeline, execution, mode, reason }
+            }
+            Subject::RetryAll { pipeline, stage, execution } => {
+                let mode = RetryMode::AllActions;
+                Operation::RetryStageExecution { pipeline, stage, execution, mode }
+            }
+            Subject::Start { pipeline, lane } => Operation::StartPipelineExecution {
+                pipeline,
+                branch: lane.and_then(|lane| lane.branch().map(str::to_owned)),
+                revision: None,
+                variables: Vec::new(),
+            },
+            Subject::Transition { pipeline, stage, enable } => {
+                let change = if enable {
+                    TransitionChange::Enable
+                } else {
+                    TransitionChange::Disable { reason: typed() }
+                };
+                Operation::SetStageTransition { pipeline, stage, change }
+            }
+            Subject::Quit => return Wish::Quit,
+        })
+    }
+}
+
+impl Ui {
+    pub(super) fn open_dialog(&mut self, dialog: Dialog) -> Vec<Wish> {
+        let wish = match &dialog.subject {
+            Subject::Gate { token, .. } => Some(Wish::LoadReview(*token)),
+            _ => None,
+        };
+        self.overlays.push(super::Overlay::Dialog(dialog));
+        wish.into_iter().collect()
+    }
+}

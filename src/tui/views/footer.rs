@@ -1,0 +1,97 @@
+//! The bottom line: the keys that matter here, or what has just been said.
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::Scene;
+use crate::{
+    ansi,
+    engine::board::Severity,
+    model::StageStatus,
+    tui::{
+        commands::{Command, Context},
+        theme::Role,
+        ui::{Pane, field::TextField},
+    },
+};
+
+pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let mut pen = scene.pen(buffer, area, 0);
+    pen.skip(1);
+    if let Some(toast) = &scene.ui.toast {
+        let role = match toast.severity {
+            Severity::Problem => Role::Failed,
+            Severity::Remark => Role::Strong,
+        };
+        pen.write(&ansi::one_line(&toast.text), scene.style(role));
+        return;
+    }
+    pen.write_right("? keys ", scene.style(Role::Muted));
+    for (command, word) in hints(scene) {
+        let Some(key) = command.first_key(scene.ui.context()) else { continue };
+        pen.write(key, scene.style(Role::Key)).skip(1);
+        pen.write(word, scene.style(Role::Muted)).skip(3);
+    }
+}
+
+/// Chooses the commands worth a word: what can be done about the selection comes first.
+fn hints(scene: &Scene<'_>) -> Vec<(Command, &'static str)> {
+    let ui = scene.ui;
+    if ui.context() == Context::Dialog {
+        return Vec::new();
+    }
+    let mut hints = Vec::new();
+    if ui.gate().is_some() {
+        hints.extend([(Command::Review, "review"), (Command::SayNo, "reject")]);
+    } else if let Some(stage) = ui.stage() {
+        match stage.status {
+            Some(StageStatus::Failed | StageStatus::Stopped) => {
+                hints.extend([(Command::Retry, "retry"), (Command::NextError, "next error")]);
+            }
+            Some(StageStatus::InProgress) => hints.push((Command::SayNo, "stop")),
+            _ => {}
+        }
+    }
+    if ui.focus == Pane::Detail {
+        hints.extend([
+            (Command::Follow, if ui.log.follows() { "unfollow" } else { "follow" }),
+            (Command::Search, "search"),
+            (Command::Wrap, "wrap"),
+            (Command::Zoom, "zoom"),
+            (Command::Back, "back"),
+        ]);
+    } else {
+        let (waiting, failed) = ui.attention();
+        if waiting + failed > 0 {
+            hints.push((Command::Attention, "next for you"));
+        }
+        hints.extend([
+            (Command::Start, "start"),
+            (Command::Transition, "transition"),
+            (Command::NextPane, "pane"),
+            (Command::Palette, "commands"),
+            (Command::Quit, "quit"),
+        ]);
+    }
+    hints
+}
+
+pub(super) fn draw_search(scene: &Scene<'_>, field: &TextField, area: Rect, buffer: &mut Buffer) {
+    scene.fill(area, buffer, Role::Text);
+    let mut pen = scene.pen(buffer, area, 0);
+    pen.skip(1).write("/", scene.style(Role::Key));
+    draw_field(scene, field, &mut pen);
+}
+
+/// Writes a text field with its cursor.
+pub(super) fn draw_field(
+    scene: &Scene<'_>,
+    field: &TextField,
+    pen: &mut crate::tui::text::Pen<'_>,
+) {
+    let (before, after) = field.text().split_at(field.before_cursor().len());
+    let mut letters = after.chars();
+    let under = letters.next().map_or_else(|| " ".to_owned(), String::from);
+    pen.write(before, scene.style(Role::Strong));
+    pen.write(&under, scene.style(Role::Strong).add_modifier(ratatui::style::Modifier::REVERSED));
+    pen.write(letters.as_str(), scene.style(Role::Strong));
+}

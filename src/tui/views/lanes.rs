@@ -1,0 +1,210 @@
+//! Pipelines with their lanes: a pane on wide screens, a line on narrow ones, a greeting when
+//! there is nothing yet.
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::Scene;
+use crate::{
+    ansi,
+    engine::board::{LaneCard, PipelineCard, Severity},
+    model::StageStatus,
+    tui::{
+        hit::{Hits, Target},
+        look::Mark,
+        text,
+        theme::Role,
+        ui::{Pane, selection::lane_rows},
+    },
+};
+
+pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+    if area.height > 1 {
+        draw_pane(scene, area, buffer, hits);
+    } else {
+        draw_line(scene, area, buffer, hits);
+    }
+}
+
+/// A row of the pane before it is placed.
+enum Row<'a> {
+    Pipeline(&'a PipelineCard),
+    Lane(&'a PipelineCard, &'a LaneCard),
+    Notice(Severity, String),
+}
+
+fn draw_pane(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+    let title_role = if scene.ui.focus == Pane::Lanes { Role::Focus } else { Role::Muted };
+    scene.pen(buffer, area, 0).skip(1).write("PIPELINES", scene.style(title_role));
+    let rows = rows(scene, area.width);
+    let selected = rows.iter().position(|row| is_selected(scene, row)).unwrap_or(0);
+    let room = usize::from(area.height.saturating_sub(1));
+    let first = (selected + 2).saturating_sub(room);
+    for (at, row) in rows.iter().skip(first).take(room).enumerate() {
+        let line = Rect { y: area.y + 1 + u16::try_from(at).unwrap_or(0), height: 1, ..area };
+        draw_row(scene, row, line, buffer, hits);
+    }
+}
+
+fn rows<'a>(scene: &Scene<'a>, width: u16) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    for pipeline in &scene.ui.board.pipelines {
+        rows.push(Row::Pipeline(pipeline));
+        for notice in &pipeline.notices {
+            let lines = text::wrap(
+                &ansi::one_line(&notice.text),
+                width.saturating_sub(3),
+                3,
+                scene.look.glyphs.ellipsis,
+            );
+            rows.extend(lines.into_iter().map(|line| Row::Notice(notice.severity, line)));
+        }
+        rows.extend(pipeline.lanes.iter().map(|lane| Row::Lane(pipeline, lane)));
+    }
+    for notice in &scene.ui.board.notices {
+        let lines = text::wrap(
+            &ansi::one_line(&notice.text),
+            width.saturating_sub(3),
+            4,
+            scene.look.glyphs.ellipsis,
+        );
+        rows.extend(lines.into_iter().map(|line| Row::Notice(notice.severity, line)));
+    }
+    rows
+}
+
+fn is_selected(scene: &Scene<'_>, row: &Row<'_>) -> bool {
+    let selection = &scene.ui.selection;
+    match row {
+        Row::Pipeline(it) => {
+            selection.lane.is_none() && selection.pipeline.as_ref() == Some(&it.name)
+        }
+        Row::Lane(pipeline, lane) => {
+            selection.pipeline.as_ref() == Some(&pipeline.name)
+                && selection.lane.as_ref() == Some(&lane.lane)
+        }
+        Row::Notice(..) => false,
+    }
+}
+
+fn draw_row(scene: &Scene<'_>, row: &Row<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+    let selected = is_selected(scene, row);
+    match row {
+        Row::Pipeline(pipeline) => {
+            let target = Target::Lane { pipeline: pipeline.name.clone(), lane: None };
+            hits.add(area, target);
+            let role = if selected { Role::Focus } else { Role::Strong };
+            scene.pen(buffer, area, 0).skip(1).write(pipeline.name.as_str(), scene.style(role));
+        }
+        Row::Notice(severity, line) => {
+            let role = match severity {
+                Severity::Problem => Role::Failed,
+                Severity::Remark => Role::Muted,
+            };
+            scene.pen(buffer, area, 0).skip(2).write(line, scene.style(role));
+        }
+        Row::Lane(pipeline, lane) => {
+            let lane_name = Some(lane.lane.clone());
+            hits.add(area, Target::Lane { pipeline: pipeline.name.clone(), lane: lane_name });
+            let mark = lane_mark(lane);
+            let marker = if selected { scene.look.glyphs.selected } else { " " };
+            let newest = lane.alive.first().map(|it| it.revision.id.short().to_owned());
+            let newest = newest.or(lane.recent.first().map(|it| it.revision.short().to_owned()));
+            let mut pen = scene.pen(buffer, area, 0);
+            pen.write_right(&newest.unwrap_or_default(), scene.style(Role::Muted));
+            pen.write(marker, scene.style(Role::Focus)).skip(1);
+            pen.write(mark.glyph(scene.look, scene.beat), scene.style(mark.role())).skip(1);
+            let role = if selected { Role::Strong } else { Role::Text };
+            pen.write(&ansi::one_line(lane.lane.label()), scene.style(role));
+            if selected && scene.ui.focus == Pane::Lanes {
+                buffer.set_style(area.intersection(buffer.area), scene.look.style(Role::Selection));
+            }
+        }
+    }
+}
+
+/// Sums a lane up: what needs somebody beats what runs beats what has ended.
+pub(super) fn lane_mark(lane: &LaneCard) -> Mark {
+    let stages = || lane.stages.iter();
+    if stages().any(|it| it.open_gate().is_some()) {
+        Mark::Waiting
+    } else if stages().any(|it| it.status == Some(StageStatus::Failed)) {
+        Mark::Failed
+    } else if stages().any(crate::engine::board::StageCard::is_occupied) {
+        Mark::Running
+    } else if stages().any(|it| !it.inbound.is_empty()) {
+        Mark::Waiting
+    } else {
+        lane.recent.first().map_or(Mark::NotStarted, |it| Mark::of_execution(it.status))
+    }
+}
+
+/// The narrow form: the selected lane in the middle of its neighbours.
+fn draw_line(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+    let rows = lane_rows(&scene.ui.board);
+    let selection = &scene.ui.selection;
+    let at = rows.iter().position(|(pipeline, lane)| {
+        Some(pipeline) == selection.pipeline.as_ref() && *lane == selection.lane
+    });
+    let first = at.unwrap_or(0).saturating_sub(1);
+    let mut x = area.x + 1;
+    for (at, (pipeline, lane)) in rows.iter().enumerate().skip(first) {
+        let room = Rect { x, width: area.right().saturating_sub(x), ..area };
+        if room.width < 6 {
+            break;
+        }
+        let card = scene.ui.board.pipeline(pipeline);
+        let lane_card =
+            card.and_then(|it| it.lanes.iter().find(|it| Some(&it.lane) == lane.as_ref()));
+        let mark = lane_card.map_or(Mark::NotStarted, lane_mark);
+        let label = lane.as_ref().map_or("", |lane| lane.label());
+        let several = scene.ui.board.pipelines.len() > 1;
+        let words = match (several, label) {
+            (true, "") => pipeline.to_string(),
+            (true, label) => format!("{pipeline}/{label}"),
+            (false, "") => pipeline.to_string(),
+            (false, label) => label.to_owned(),
+        };
+        let words = ansi::one_line(&words);
+        let chosen = Some(pipeline) == selection.pipeline.as_ref() && *lane == selection.lane;
+        let role = match (chosen, scene.ui.focus) {
+            (true, Pane::Lanes) => Role::Selection,
+            (true, _) => Role::Focus,
+            (false, _) => Role::Muted,
+        };
+        let mut pen = scene.pen(buffer, room, 0);
+        pen.write(mark.glyph(scene.look, scene.beat), scene.style(mark.role())).skip(1);
+        pen.write(&words, scene.style(role));
+        let used = room.width - pen.room();
+        let target = Target::Lane { pipeline: pipeline.clone(), lane: lane.clone() };
+        hits.add(Rect { width: used, ..room }, target);
+        x += used + 3;
+        if at + 1 == rows.len() {
+            break;
+        }
+    }
+}
+
+/// What an empty state directory shows: what to do first.
+pub(super) fn greet(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let lines: [(&str, Role); 9] = [
+        ("Nothing here yet.", Role::Title),
+        ("", Role::Text),
+        ("stagegate init        writes a pipeline for the repository you stand in", Role::Text),
+        ("stagegate demo        shows everything on a throw-away repository", Role::Text),
+        ("stagegate -f FILE     opens a pipeline that lies elsewhere", Role::Text),
+        ("", Role::Text),
+        ("Then commit: each commit on a watched branch walks through the stages.", Role::Muted),
+        ("", Role::Text),
+        ("q leaves", Role::Muted),
+    ];
+    let box_area =
+        super::centered(area, 76, 9 + u16::try_from(scene.ui.board.notices.len()).unwrap_or(0));
+    for (row, (line, role)) in (0..).zip(lines) {
+        scene.pen(buffer, box_area, row).write(line, scene.style(role));
+    }
+    for (row, notice) in (9..).zip(&scene.ui.board.notices) {
+        scene
+            .pen(buffer, box_area, row)
+            .write(&ansi::one_line(&notice.text), scene.style(Role::Failed));
+    }
+}

@@ -1,0 +1,70 @@
+//! Where everything goes: wide screens get the lanes at the left, narrow ones a line of them,
+//! and the smallest keep what waits.
+
+use ratatui::layout::Rect;
+
+use crate::tui::ui::Ui;
+
+/// From here on the lanes have a pane of their own.
+const WIDE: u16 = 100;
+const LANES_WIDTH: u16 = 26;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Areas {
+    pub header: Rect,
+    pub lanes: Rect,
+    pub board: Rect,
+    pub detail: Rect,
+    pub footer: Rect,
+}
+
+pub fn areas(area: Rect, ui: &Ui) -> Areas {
+    let mut rest = area;
+    let header = take_top(&mut rest, 1);
+    let footer = take_bottom(&mut rest, 1);
+    if ui.zoomed {
+        return Areas { header, detail: rest, footer, ..Areas::default() };
+    }
+    if ui.board.pipelines.is_empty() {
+        return Areas { header, board: rest, footer, ..Areas::default() };
+    }
+    if area.width >= WIDE {
+        take_top(&mut rest, 1);
+        let rows = detail_height(rest.height, ui);
+        let detail = take_bottom(&mut rest, rows);
+        let lanes = Rect { width: LANES_WIDTH, ..rest };
+        let board =
+            Rect { x: rest.x + LANES_WIDTH + 2, width: rest.width - LANES_WIDTH - 2, ..rest };
+        Areas { header, lanes, board, detail, footer }
+    } else {
+        let lanes = take_top(&mut rest, 1);
+        let rows = detail_height(rest.height, ui);
+        let detail = take_bottom(&mut rest, rows);
+        Areas { header, lanes, board: rest, detail, footer }
+    }
+}
+
+/// The board gets what its tallest stage wants, up to more than half; the detail pane the rest.
+fn detail_height(height: u16, ui: &Ui) -> u16 {
+    if height < 10 {
+        return 0;
+    }
+    let stages = ui.lane().map(|lane| lane.stages.iter());
+    let tallest = stages.into_iter().flatten().map(|stage| stage.actions.len()).max().unwrap_or(3);
+    let wanted = u16::try_from(6 + 3 * tallest).unwrap_or(u16::MAX);
+    let most = height * 3 / 5;
+    height - wanted.clamp(8.min(most), most)
+}
+
+fn take_top(rest: &mut Rect, rows: u16) -> Rect {
+    let rows = rows.min(rest.height);
+    let taken = Rect { height: rows, ..*rest };
+    *rest = Rect { y: rest.y + rows, height: rest.height - rows, ..*rest };
+    taken
+}
+
+fn take_bottom(rest: &mut Rect, rows: u16) -> Rect {
+    let rows = rows.min(rest.height);
+    *rest = Rect { height: rest.height - rows, ..*rest };
+    Rect { y: rest.bottom(), height: rows, ..*rest }
+}

@@ -1,0 +1,177 @@
+//! What is about to ship, as lines: shared by the gate dialog and the detail pane.
+
+use std::collections::BTreeMap;
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+
+use super::Scene;
+use crate::{
+    ansi,
+    engine::{Relation, board::GateAt},
+    runtime::review::{Badge, Commit, Review},
+    tui::theme::Role,
+};
+
+/// Pieces of one line.
+pub(super) type Line = Vec<(String, Style)>;
+
+/// Returns everything there is to say about a gate, top to bottom.
+pub(super) fn lines(scene: &Scene<'_>, at: GateAt<'_>, review: Option<&Review>) -> Vec<Line> {
+    let muted = scene.style(Role::Muted);
+    let mut lines = vec![subject_line(scene, at)];
+    if let Some(text) = &at.gate.custom_data {
+        lines.push(vec![(ansi::one_line(text), scene.style(Role::Text))]);
+    }
+    if let Some(link) = &at.gate.external_entity_link {
+        lines.push(vec![(ansi::one_line(link), muted)]);
+    }
+    for inbound in &at.stage.inbound {
+        let newer = inbound.execution.revision.id.short();
+        let subject = ansi::one_line(inbound.execution.revision.subject());
+        let style = scene.style(Role::Waiting);
+        lines.push(vec![(format!("newer: {newer} {subject} waits behind this gate"), style)]);
+        let this = at.execution.revision.id.short();
+        let words = format!("  approve and {this} goes first; reject and {newer} takes its place");
+        lines.push(vec![(words, style)]);
+    }
+    let Some(review) = review else {
+        lines.push(vec![("reading the change from git".to_owned(), muted)]);
+        return lines;
+    };
+    lines.extend(relation_lines(scene, at, review));
+    if let Some(problem) = &review.problem {
+        lines.push(vec![(ansi::one_line(problem), scene.style(Role::Failed))]);
+    }
+    lines.extend(review.commits.iter().map(|commit| commit_line(scene, commit)));
+    if review.commit_count > review.commits.len() {
+        let more = review.commit_count - review.commits.len();
+        lines.push(vec![(format!("  and {more} more"), muted)]);
+    }
+    lines.push(files_line(scene, review));
+    lines.push(next_line(scene, at));
+    lines
+}
+
+fn subject_line(scene: &Scene<'_>, at: GateAt<'_>) -> Line {
+    let revision = &at.execution.revision;
+    vec![
+        (format!("{} ", at.pipeline.name), scene.style(Role::Strong)),
+        (format!("{}  ", ansi::one_line(at.lane.lane.label())), scene.style(Role::Muted)),
+        (format!("{} ", revision.id.short()), scene.style(Role::Strong)),
+        (ansi::one_line(revision.subject()), scene.style(Role::Text)),
+    ]
+}
+
+fn relation_lines(scene: &Scene<'_>, at: GateAt<'_>, review: &Review) -> Vec<Line> {
+    let candidate = at.execution.revision.id.short();
+    let text = scene.style(Role::Text);
+    let counts =
+        |words: &str| format!("{} {words}  {} authors  ", review.commit_count, review.authors);
+    let deployed = at.stage.last_success.as_ref();
+    let since = deployed.map_or_else(String::new, |it| {
+        format!(
+            "deployed {} ({} ago) {} ",
+            it.revision.id.short(),
+            scene.age(it.at),
+            scene.look.glyphs.to
+        )
+    });
+    let mut lines: Vec<Line> = Vec::new();
+    match review.comparison.relation {
+        Relation::First => lines.push(vec![(
+            format!("nothing was deployed by this stage yet {} {candidate}", scene.look.glyphs.to),
+            text,
+        )]),
+        Relation::Same => {
+            lines.push(vec![(format!("{candidate} is what is deployed already"), text)])
+        }
+        Relation::Newer => {
+            lines.push(vec![(format!("{since}{candidate}  {}", counts("commits")), text)]);
+        }
+        Relation::Downgrade | Relation::Unknown => {
+            let deployed = deployed.map_or("", |it| it.revision.id.short());
+            let words = match review.comparison.relation {
+                Relation::Unknown => format!(
+                    "DOWNGRADE? git cannot compare {candidate} with the deployed {deployed}"
+                ),
+                _ => format!(
+                    "DOWNGRADE: {candidate} is older than, or no descendant of, {deployed}; \
+                     these {} commits would go away:",
+                    review.commit_count
+                ),
+            };
+            lines.push(vec![(words, scene.style(Role::Failed))]);
+        }
+    }
+    if !review.files.is_empty() {
+        let mut line: Line = vec![
+            (format!("{} files ", review.files.len()), text),
+            (format!("+{} ", review.added()), scene.style(Role::Added)),
+            (format!("-{}  ", review.deleted()), scene.style(Role::Deleted)),
+        ];
+        line.extend(badges(scene, review.badges()));
+        lines.push(line);
+    }
+    lines
+}
+
+fn badges(scene: &Scene<'_>, badges: impl IntoIterator<Item = Badge>) -> Line {
+    let style = scene.style(Role::Badge);
+    badges.into_iter().map(|badge| (format!("[{}] ", badge.label()), style)).collect()
+}
+
+fn commit_line(scene: &Scene<'_>, commit: &Commit) -> Line {
+    let short = commit.id.get(..7).unwrap_or(&commit.id);
+    let mut line: Line = vec![
+        (format!("  {short} "), scene.style(Role::Strong)),
+        (format!("{} ", ansi::one_line(&commit.subject)), scene.style(Role::Text)),
+        (
+            format!(" {}  {}  ", ansi::one_line(&commit.author), scene.age(commit.at)),
+            scene.style(Role::Muted),
+        ),
+    ];
+    line.extend(badges(scene, commit.badges.iter().copied()));
+    line
+}
+
+/// Sums the files up by the folder they begin with.
+fn files_line(scene: &Scene<'_>, review: &Review) -> Line {
+    let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
+    for file in &review.files {
+        *folders.entry(file.path.split('/').next().unwrap_or(&file.path)).or_default() += 1;
+    }
+    let mut folders: Vec<_> = folders.into_iter().collect();
+    folders.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let words: Vec<_> = folders
+        .iter()
+        .take(8)
+        .map(|(name, count)| format!("{} {count}", ansi::one_line(name)))
+        .collect();
+    vec![(words.join("  "), scene.style(Role::Muted))]
+}
+
+fn next_line(scene: &Scene<'_>, at: GateAt<'_>) -> Line {
+    let later = at.stage.actions.iter().filter(|it| it.run_order > at.action.run_order);
+    let next: Vec<_> = later.map(|it| format!("{} ({})", it.name, it.provider)).collect();
+    let words = if next.is_empty() { "the stage succeeds".to_owned() } else { next.join(", ") };
+    vec![(format!("next: {words}"), scene.style(Role::Muted))]
+}
+
+/// Writes lines from `scroll` on; returns how many there are beyond the end.
+pub(super) fn draw(
+    scene: &Scene<'_>,
+    lines: &[Line],
+    scroll: usize,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> usize {
+    let room = usize::from(area.height);
+    let first = scroll.min(lines.len().saturating_sub(room));
+    for (row, line) in (0_u16..).zip(lines.iter().skip(first).take(room)) {
+        let mut pen = scene.pen(buffer, area, row);
+        for (text, style) in line {
+            pen.write(text, *style);
+        }
+    }
+    lines.len().saturating_sub(first + room)
+}

@@ -1,0 +1,214 @@
+//! One stage: who is in it, who waits before it, and its actions.
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::Scene;
+use crate::{
+    ansi,
+    engine::board::{ActionCard, Attempt, StageCard},
+    model::{ActionStatus, StageStatus},
+    tui::{
+        hit::{Hits, Target},
+        look::Mark,
+        text,
+        theme::Role,
+        ui::Pane,
+    },
+};
+
+pub(super) fn draw(
+    scene: &Scene<'_>,
+    stage: &StageCard,
+    area: Rect,
+    buffer: &mut Buffer,
+    hits: &mut Hits,
+) {
+    let selected = scene.ui.selection.stage.as_ref() == Some(&stage.name);
+    draw_title(scene, stage, selected, area, buffer);
+    draw_commit(scene, stage, area, buffer);
+    let mut row = 2;
+    for inbound in &stage.inbound {
+        row += draw_inbound(scene, inbound, area, row, buffer);
+    }
+    row += 1;
+    let room = area.height.saturating_sub(row);
+    let body = Rect { y: area.y + row.min(area.height), height: room, ..area };
+    draw_actions(scene, stage, selected, body, buffer, hits);
+}
+
+fn stage_mark(stage: &StageCard) -> Mark {
+    match stage.status {
+        _ if stage.open_gate().is_some() => Mark::Waiting,
+        Some(status) => Mark::of_stage(status),
+        None => Mark::NotStarted,
+    }
+}
+
+fn draw_title(
+    scene: &Scene<'_>,
+    stage: &StageCard,
+    selected: bool,
+    area: Rect,
+    buffer: &mut Buffer,
+) {
+    let mark = stage_mark(stage);
+    let mut pen = scene.pen(buffer, area, 0);
+    if let (Some(started), None) = (stage.started_at, stage.open_gate()) {
+        let elapsed = stage.ended_at.unwrap_or(scene.now).since(started).to_string();
+        pen.write_right(&elapsed, scene.style(Role::Muted));
+    }
+    pen.write(mark.glyph(scene.look, scene.beat), scene.style(mark.role())).skip(1);
+    let role = if selected && scene.ui.focus == Pane::Board { Role::Focus } else { Role::Title };
+    let style = scene.style(role).add_modifier(ratatui::style::Modifier::BOLD);
+    pen.write(stage.name.as_str(), style).skip(1);
+    let word = match stage.status {
+        Some(StageStatus::InProgress) if stage.open_gate().is_some() => "waits for you",
+        Some(status) => status.as_str(),
+        None => "",
+    };
+    pen.write(word, scene.style(mark.role()));
+}
+
+fn draw_commit(scene: &Scene<'_>, stage: &StageCard, area: Rect, buffer: &mut Buffer) {
+    let mut pen = scene.pen(buffer, area, 1);
+    pen.skip(2);
+    match &stage.execution {
+        Some(execution) => {
+            let revision = &execution.revision;
+            pen.write(revision.id.short(), scene.style(Role::Strong)).skip(1);
+            pen.write(&ansi::one_line(revision.subject()), scene.style(Role::Muted));
+        }
+        None => {
+            pen.write("not reached yet", scene.style(Role::Queued));
+        }
+    }
+}
+
+/// Writes who waits and why; returns how many rows that took.
+fn draw_inbound(
+    scene: &Scene<'_>,
+    inbound: &crate::engine::board::InboundCard,
+    area: Rect,
+    row: u16,
+    buffer: &mut Buffer,
+) -> u16 {
+    let glyphs = &scene.look.glyphs;
+    let words = format!(
+        "{} {} ({})",
+        inbound.execution.revision.id.short(),
+        inbound.reason.sentence(),
+        scene.age(inbound.since)
+    );
+    let lines = text::wrap(&words, area.width.saturating_sub(4), 3, glyphs.ellipsis);
+    for (at, line) in (0..).zip(&lines) {
+        let mut pen = scene.pen(buffer, area, row + at);
+        let glyph = if at == 0 { glyphs.waiting } else { " " };
+        pen.skip(2).write(glyph, scene.style(Role::Waiting)).skip(1);
+        pen.write(line, scene.style(Role::Waiting));
+    }
+    u16::try_from(lines.len()).unwrap_or(0)
+}
+
+fn draw_actions(
+    scene: &Scene<'_>,
+    stage: &StageCard,
+    in_selected_stage: bool,
+    area: Rect,
+    buffer: &mut Buffer,
+    hits: &mut Hits,
+) {
+    let count = u16::try_from(stage.actions.len()).unwrap_or(u16::MAX);
+    // Three rows an action breathe, two say everything, one still says what matters.
+    let rows = match area.height {
+        room if room + 1 >= count.saturating_mul(3) => 3,
+        room if room >= count.saturating_mul(2) => 2,
+        _ => 1,
+    };
+    let is_selected =
+        |it: &ActionCard| in_selected_stage && scene.ui.selection.action.as_ref() == Some(&it.name);
+    let chosen = stage.actions.iter().position(is_selected).unwrap_or(0);
+    let fitting = usize::from(((area.height + u16::from(rows == 3)) / rows).max(1));
+    let first = (chosen + 1).saturating_sub(fitting);
+    for (at, action) in (0_u16..).zip(stage.actions.iter().skip(first).take(fitting)) {
+        let cell = Rect { y: area.y + at * rows, height: rows.min(2), ..area }.intersection(area);
+        let action_name = Some(action.name.clone());
+        hits.add(cell, Target::Action { stage: stage.name.clone(), action: action_name });
+        draw_cell(scene, action, is_selected(action), cell, buffer);
+    }
+    let hidden = stage.actions.len().saturating_sub(first + fitting);
+    if hidden > 0 && area.height > 0 {
+        let line = Rect { y: area.bottom() - 1, height: 1, ..area };
+        scene.pen(buffer, line, 0).write_right(&format!("+{hidden}"), scene.style(Role::Muted));
+    }
+}
+
+fn draw_cell(
+    scene: &Scene<'_>,
+    action: &ActionCard,
+    selected: bool,
+    area: Rect,
+    buffer: &mut Buffer,
+) {
+    let glyphs = &scene.look.glyphs;
+    let mark = action_mark(action);
+    let mut pen = scene.pen(buffer, area, 0);
+    pen.write_right(&elapsed(scene, action), scene.style(Role::Muted));
+    let marker = if selected { glyphs.selected } else { " " };
+    pen.write(marker, scene.style(Role::Focus)).skip(1);
+    pen.write(mark.glyph(scene.look, scene.beat), scene.style(mark.role())).skip(1);
+    let role = if action.latest.is_some() { Role::Strong } else { Role::Muted };
+    pen.write(action.name.as_str(), scene.style(role)).skip(1);
+    pen.write(&action.provider, scene.style(Role::Muted));
+    if area.height > 1 {
+        let mut pen = scene.pen(buffer, area, 1);
+        let marker = if selected { glyphs.selected } else { " " };
+        pen.write(marker, scene.style(Role::Focus)).skip(3);
+        let (word, rest) = words(scene, action);
+        pen.write(&word, scene.style(mark.role())).skip(1);
+        pen.write(&ansi::one_line(&rest), scene.style(Role::Muted));
+    }
+    if selected && scene.ui.focus == Pane::Board {
+        buffer.set_style(area.intersection(buffer.area), scene.look.style(Role::Selection));
+    }
+}
+
+pub(super) fn action_mark(action: &ActionCard) -> Mark {
+    match &action.latest {
+        Some(Attempt { gate: Some(_), .. }) => Mark::Waiting,
+        Some(attempt) => Mark::of_action(attempt.status),
+        None => Mark::NotStarted,
+    }
+}
+
+fn elapsed(scene: &Scene<'_>, action: &ActionCard) -> String {
+    match &action.latest {
+        Some(attempt) if attempt.gate.is_some() => scene.age(attempt.started_at),
+        Some(attempt) => {
+            attempt.ended_at.unwrap_or(scene.now).since(attempt.started_at).to_string()
+        }
+        None => String::new(),
+    }
+}
+
+/// Returns the status word and what more there is to say in the room that is left.
+pub(super) fn words(scene: &Scene<'_>, action: &ActionCard) -> (String, String) {
+    let Some(attempt) = &action.latest else {
+        let why = action.waits.as_ref().map(crate::engine::board::WaitReason::sentence);
+        return (why.unwrap_or_else(|| "not started".to_owned()), String::new());
+    };
+    if let Some(gate) = &attempt.gate {
+        let left = super::coarse(gate.expires_at.since(scene.now));
+        return ("waits for you".to_owned(), format!("{left} left"));
+    }
+    let again =
+        if attempt.number > 1 { format!("attempt {} ", attempt.number) } else { String::new() };
+    let rest = match (attempt.status, &attempt.error, &attempt.decision) {
+        (ActionStatus::InProgress, ..) => {
+            scene.ui.tails.get(&attempt.id).cloned().unwrap_or_default()
+        }
+        (_, Some(error), _) => error.message.clone(),
+        (_, None, Some(decision)) => format!("by {} {}", decision.by.user, decision.summary),
+        (_, None, None) => attempt.summary.clone(),
+    };
+    (attempt.status.to_string(), format!("{again}{rest}"))
+}
