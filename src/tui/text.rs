@@ -1,6 +1,10 @@
 //! Text in cells: clipped at grapheme boundaries, wrapped, and written with a style.
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Modifier, Style},
+};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -79,6 +83,7 @@ impl<'a> Pen<'a> {
 
     pub fn write(&mut self, text: &str, style: Style) -> &mut Self {
         let room = self.room();
+        let style = exactly(style);
         if room > 0 {
             let text = clip(text, room, self.ellipsis);
             self.buffer.set_stringn(self.x, self.y, &text, usize::from(room), style);
@@ -97,11 +102,17 @@ impl<'a> Pen<'a> {
         let needed = width(text);
         if needed < self.room() {
             let start = self.end - needed;
-            self.buffer.set_stringn(start, self.y, text, usize::from(needed), style);
+            self.buffer.set_stringn(start, self.y, text, usize::from(needed), exactly(style));
             self.end = start.saturating_sub(1).max(self.x);
         }
         self
     }
+}
+
+/// Takes away what was drawn below: a dim rule must not dim the text on it.
+fn exactly(style: Style) -> Style {
+    let wanted = style.add_modifier;
+    style.remove_modifier(Modifier::all()).add_modifier(wanted)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::{
     model::StageStatus,
     tui::{
         commands::{Command, Context},
+        text,
         theme::Role,
         ui::{Pane, field::TextField},
     },
@@ -28,6 +29,10 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     pen.write_right("? keys ", scene.style(Role::Muted));
     for (command, word) in hints(scene) {
         let Some(key) = command.first_key(scene.ui.context()) else { continue };
+        // Half a hint is no hint.
+        if text::width(key) + text::width(word) + 1 > pen.room() {
+            break;
+        }
         pen.write(key, scene.style(Role::Key)).skip(1);
         pen.write(word, scene.style(Role::Muted)).skip(3);
     }

@@ -40,7 +40,9 @@ pub fn areas(area: Rect, ui: &Ui) -> Areas {
         let lanes = take_top(&mut rest, 1);
         let rows = detail_height(rest.height, ui);
         let detail = take_bottom(&mut rest, rows);
-        Areas { header, lanes, board: rest, detail, footer }
+        let margin = 1.min(rest.width / 2);
+        let board = Rect { x: rest.x + margin, width: rest.width - 2 * margin, ..rest };
+        Areas { header, lanes, board, detail, footer }
     }
 }
 

@@ -1,0 +1,2 @@
+echo "testing $STAGEGATE_BRANCH"
+grep -q . version.txt

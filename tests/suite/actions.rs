@@ -1,0 +1,260 @@
+//! What actions do: workspaces, environment, secrets, timeouts, artifacts, deploys.
+
+use std::os::unix::fs::MetadataExt;
+
+use crate::support::{Home, eventually, pipeline, stage};
+
+fn run(stages: &str) -> (Home, i32) {
+    let home = Home::with_pipeline(&pipeline("p", "main", stages));
+    let code = home.run(&["run", "p"]).code;
+    (home, code)
+}
+
+fn newest(home: &Home) -> serde_json::Value {
+    home.executions("p").remove(0)
+}
+
+#[test]
+fn commands_run_in_order_in_one_shell_and_the_first_failure_ends_them() {
+    let commands =
+        r#"commands = ["cd /", "X=kept", "echo $X in $PWD", "false && true", "echo never"]"#;
+    let (home, code) = run(&stage("Build", "make", commands));
+    assert_eq!(code, 1);
+    let log = home.log(&newest(&home), "make");
+    assert!(log.contains("\nkept in /\n"), "{log}");
+    assert!(!log.contains("\nnever\n"), "{log}");
+    let action = home.action(&newest(&home), "make").unwrap();
+    assert_eq!(action["output"]["executionResult"]["errorDetails"]["message"], "exit code 1");
+}
+
+#[test]
+fn a_secret_reaches_the_action_and_nothing_else() {
+    let stages = stage(
+        "Build",
+        "make",
+        r#"commands = ["printf 'hun'; sleep 0.05; echo \"ter2 $TOKEN\"", "test \"$TOKEN\" = hunter2", "echo $PLAIN"]
+environment_variables = [
+  { name = "TOKEN", value = "env:MY_TOKEN", type = "SECRET" },
+  { name = "PLAIN", value = "at #{app.BranchName}" },
+]"#,
+    );
+    let mut home = Home::with_pipeline(&pipeline("p", "main", &stages));
+    home.environment.push(("MY_TOKEN".to_owned(), "hunter2".to_owned()));
+    assert_eq!(home.run(&["run", "p"]).code, 0);
+    let log = home.log(&newest(&home), "make");
+    assert!(log.contains("**** ****") && log.contains("at main"), "{log}");
+    for entry in walkdir::WalkDir::new(home.state_dir()).into_iter().flatten() {
+        if entry.file_type().is_file() {
+            let bytes = std::fs::read(entry.path()).unwrap_or_default();
+            let found = memchr::memmem::find(&bytes, b"hunter2").is_some();
+            assert!(!found, "{} holds the secret", entry.path().display());
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_an_artifact_or_a_variable_fails_the_action() {
+    let secret =
+        r#"environment_variables = [{ name = "T", value = "env:MY_TOKEN", type = "SECRET" }]"#;
+    for (rest, words) in [
+        (
+            r#"commands = ["echo $T > out.txt"]
+output_artifacts = [{ name = "o", files = ["out.txt"] }]"#,
+            "contains the value of a secret",
+        ),
+        (
+            r#"commands = ["V=$T"]
+output_variables = ["V"]"#,
+            "contains the value of a secret",
+        ),
+    ] {
+        let stages = stage("Build", "make", &format!("{rest}\n{secret}"));
+        let mut home = Home::with_pipeline(&pipeline("p", "main", &stages));
+        home.environment.push(("MY_TOKEN".to_owned(), "hunter2".to_owned()));
+        let finished = home.run(&["run", "p"]);
+        assert_eq!(finished.code, 1);
+        assert!(finished.stdout.contains(words), "{}", finished.stdout);
+    }
+}
+
+#[test]
+fn a_missing_secret_and_a_missing_shell_say_what_to_do() {
+    let secret = stage(
+        "Build",
+        "make",
+        r#"commands = ["true"]
+environment_variables = [{ name = "T", value = "env:NOT_THERE", type = "SECRET" }]"#,
+    );
+    let shell = stage(
+        "Build",
+        "make",
+        r#"commands = ["true"]
+configuration = { Shell = "no-such-shell" }"#,
+    );
+    for (stages, words) in [
+        (secret, "the secret T is not there: the runtime's environment has no variable NOT_THERE"),
+        (shell, "cannot start no-such-shell"),
+    ] {
+        let home = Home::with_pipeline(&pipeline("p", "main", &stages));
+        let finished = home.run(&["run", "p"]);
+        assert_eq!(finished.code, 1);
+        assert!(finished.stdout.contains(words), "{}", finished.stdout);
+    }
+}
+
+#[test]
+fn a_timeout_ends_the_whole_process_group() {
+    let stages = stage(
+        "Build",
+        "make",
+        r#"commands = ["sleep 300 & echo $! > $MARK", "sleep 300"]
+timeout = "1s""#,
+    );
+    let mut home = Home::with_pipeline(&pipeline("p", "main", &stages));
+    let mark = home.root().join("grandchild");
+    home.environment.push(("MARK".to_owned(), mark.to_string_lossy().into_owned()));
+    let finished = home.run(&["run", "p"]);
+    assert_eq!(finished.code, 5, "{}{}", finished.stdout, finished.stderr);
+    assert!(finished.stdout.contains("timed out after 1s"), "{}", finished.stdout);
+    let pid = std::fs::read_to_string(mark).unwrap();
+    let stat = format!("/proc/{}/stat", pid.trim());
+    eventually("the grandchild is gone", || {
+        let stat = std::fs::read_to_string(&stat).unwrap_or_default();
+        (stat.is_empty() || stat.contains(") Z ")).then_some(())
+    });
+}
+
+#[test]
+fn an_action_ends_with_its_shell_even_if_something_holds_its_output() {
+    let (home, code) = run(&stage("Build", "make", r#"commands = ["sleep 300 &", "echo done"]"#));
+    assert_eq!(code, 0);
+    assert!(home.log(&newest(&home), "make").contains("\ndone\n"));
+}
+
+#[test]
+fn workspaces_are_reset_and_the_cache_stays() {
+    let stages = stage(
+        "Build",
+        "make",
+        r#"commands = [
+  "test ! -e left-over", "echo x > left-over", "echo changed >> file.txt",
+  "mkdir -p target/deep", "echo run >> target/deep/count", "wc -l < target/deep/count",
+]
+cache = ["target"]"#,
+    );
+    let home = Home::with_pipeline(&pipeline("p", "main", &stages));
+    std::fs::write(home.repository().join("same.txt"), "same").unwrap();
+    home.git(&["add", "same.txt"]);
+    home.commit("second");
+    assert_eq!(home.run(&["run", "p"]).code, 0);
+    let workspace = home.state_dir().join("workspaces/p/main/Build/make/src");
+    let stamp = |name: &str| {
+        let metadata = std::fs::metadata(workspace.join(name)).unwrap();
+        (metadata.ino(), metadata.mtime(), metadata.mtime_nsec())
+    };
+    let before = stamp("same.txt");
+    home.commit("third");
+    assert_eq!(home.run(&["run", "p"]).code, 0);
+    assert_eq!(stamp("same.txt"), before, "an unchanged file keeps its time");
+    let text = std::fs::read_to_string(workspace.join("file.txt")).unwrap();
+    assert_eq!(text, "first\nsecond\nthird\nchanged\n");
+    let log = home.log(&newest(&home), "make");
+    assert!(log.ends_with("\n2\n"), "the cache was kept: {log}");
+}
+
+#[test]
+fn artifacts_carry_what_their_globs_say_and_modes_stay() {
+    let stages = stage(
+        "Build",
+        "make",
+        r#"commands = [
+  "mkdir -p out/a/b", "printf 'one\r\n' > out/a/one.txt", "echo two > out/a/b/two.txt",
+  "echo no > out/a/b/no.tmp", "echo '#!/bin/sh' > out/run", "chmod +x out/run", "ln -s run out/link",
+]
+output_artifacts = [{ name = "dist", files = ["**/*"], base_directory = "out", exclude = ["**/*.tmp"] }]"#,
+    ) + &stage(
+        "Use",
+        "check",
+        r#"input_artifacts = ["dist", "app"]
+commands = [
+  "find . | sort", "test -x run", "test -L link", "test ! -e a/b/no.tmp",
+  "printf 'one\r\n' | cmp - a/one.txt", "test -f \"$STAGEGATE_SRC_DIR_app/file.txt\"",
+]"#,
+    );
+    let (home, code) = run(&stages);
+    assert_eq!(code, 0, "{}", home.log(&newest(&home), "check"));
+}
+
+#[test]
+fn an_output_artifact_without_files_fails_the_action() {
+    let (home, code) = run(&stage(
+        "Build",
+        "make",
+        r#"commands = ["true"]
+output_artifacts = [{ name = "dist", files = ["dist/**"] }]"#,
+    ));
+    assert_eq!(code, 1);
+    let action = home.action(&newest(&home), "make").unwrap();
+    let message = &action["output"]["executionResult"]["errorDetails"]["message"];
+    assert_eq!(message, "no file matches dist/** of output artifact dist");
+}
+
+#[test]
+fn output_variables_reach_later_actions() {
+    let stages = stage(
+        "Build",
+        "make",
+        r#"commands = ["V='a b'\"'\"'c'"]
+output_variables = ["V", "UNSET"]"#,
+    ) + &stage("Use", "use", r##"commands = ["cat <<'END'\n#{make.V}\nEND"]"##);
+    let (home, code) = run(&stages);
+    assert_eq!(code, 0);
+    assert!(home.log(&newest(&home), "use").ends_with("a b'c\n"));
+}
+
+#[test]
+fn a_directory_deploy_switches_atomically_and_keeps_the_last_releases() {
+    let stages = r#"[[stage]]
+name = "Deploy"
+[[stage.action]]
+name = "ship"
+category = "Deploy"
+provider = "Directory"
+configuration = { TargetPath = "../target", KeepReleases = "2" }
+"#;
+    let home = Home::with_pipeline(&pipeline("p", "main", stages));
+    let target = home.root().join("target");
+    let mut links = Vec::new();
+    for number in 0..3 {
+        home.commit(&format!("change {number}"));
+        assert_eq!(home.run(&["run", "p"]).code, 0);
+        links.push(std::fs::read_link(target.join("current")).unwrap());
+        let text = std::fs::read_to_string(target.join("current/file.txt")).unwrap();
+        assert!(text.ends_with(&format!("change {number}\n")));
+    }
+    assert!(!target.join(&links[0]).exists(), "the oldest release is gone");
+    assert!(target.join(&links[1]).exists(), "the one before can be switched back to");
+    let names: Vec<_> =
+        std::fs::read_dir(&target).unwrap().flatten().map(|it| it.file_name()).collect();
+    assert_eq!(names.len(), 2, "nothing half-made is left: {names:?}");
+}
+
+#[test]
+fn a_current_that_is_no_link_is_not_replaced() {
+    let stages = r#"[[stage]]
+name = "Deploy"
+[[stage.action]]
+name = "ship"
+category = "Deploy"
+provider = "Directory"
+configuration = { TargetPath = "../target" }
+"#;
+    let home = Home::with_pipeline(&pipeline("p", "main", stages));
+    let current = home.root().join("target/current");
+    std::fs::create_dir_all(&current).unwrap();
+    std::fs::write(current.join("precious"), "data").unwrap();
+    let finished = home.run(&["run", "p"]);
+    assert_eq!(finished.code, 1);
+    assert!(finished.stdout.contains("is not a link made by a deploy"), "{}", finished.stdout);
+    assert!(current.join("precious").exists());
+}

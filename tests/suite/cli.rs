@@ -1,0 +1,341 @@
+//! The verbs, their output and their exit codes.
+
+use crate::support::{GATE, Home, eventually, pipeline, stage};
+
+const QUICK: &str = r#"commands = ["echo built"]"#;
+
+#[test]
+fn init_writes_a_pipeline_that_runs() {
+    let home = Home::new();
+    std::fs::write(home.repository().join("Makefile"), "test:\n\t@echo tested\n").unwrap();
+    let out = home.ok(&["init"]);
+    assert!(out.contains("Makefile"), "{out}");
+    assert_eq!(home.run(&["init"]).code, 2, "an existing file is not replaced");
+    home.git(&["add", "Makefile"]);
+    home.commit("with a Makefile");
+    let finished = home.run(&["run", "repository"]);
+    assert_eq!(finished.code, 6, "{}{}", finished.stdout, finished.stderr);
+    assert!(finished.stderr.contains("stagegate approve repository/Release/go-no-go"));
+}
+
+#[test]
+fn init_outside_a_repository_says_what_to_do() {
+    let home = Home::new();
+    let mut command = home.command(&["init"]);
+    let output = command.current_dir(home.root()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr.contains("is not in a git repository") && stderr.contains("git init"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn run_exits_with_the_result() {
+    for (commands, code) in [("[\"true\"]", 0), ("[\"exit 7\"]", 1)] {
+        let stages = stage("Build", "make", &format!("commands = {commands}"));
+        let home = Home::with_pipeline(&pipeline("p", "main", &stages));
+        let finished = home.run(&["run", "p"]);
+        assert_eq!(finished.code, code, "{}{}", finished.stdout, finished.stderr);
+    }
+}
+
+#[test]
+fn run_stops_at_a_gate_and_a_rejection_is_an_exit_code_of_its_own() {
+    let home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    assert_eq!(home.run(&["run", "p"]).code, 6);
+
+    let watch = home.watch();
+    home.ok(&["reject", "p/Release/gate", "-m", "first one out"]);
+    let mut run = home.command(&["run", "p", "--wait-for-approval"]).spawn().unwrap();
+    home.open_gate("p");
+    home.ok(&["reject", "p/Release/gate", "-m", "not today"]);
+    assert_eq!(run.wait().unwrap().code(), Some(4));
+
+    let newest = home.executions("p").remove(0);
+    let gate = home.action(&newest, "gate").unwrap();
+    let result = &gate["output"]["executionResult"];
+    assert_eq!(result["externalExecutionSummary"], "not today");
+    assert_eq!(
+        result["errorDetails"]["message"].as_str().unwrap().split(": ").last(),
+        Some("not today")
+    );
+    assert!(gate["updatedBy"].as_str().unwrap().starts_with("sam@"));
+    drop(watch);
+}
+
+#[test]
+fn a_gate_is_decided_once_and_the_loser_is_told_who_won() {
+    let home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    let watch = home.watch();
+    home.commit("change");
+    let token = home.open_gate("p");
+    home.ok(&["approve", "p/Release/gate", "-m", "ok"]);
+    home.newest_becomes("p", "Succeeded");
+    for arguments in [
+        vec!["approve", "p/Release/gate", "--token", &token],
+        vec!["reject", "p/Release/gate", "-m", "too late"],
+    ] {
+        let late = home.run(&arguments);
+        assert!([3, 4].contains(&late.code), "{}: {}", late.code, late.stderr);
+        assert!(late.stderr.contains("already approved by sam@"), "{}", late.stderr);
+    }
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    let wrong = home.run(&["approve", "p/Release/gate", "--token", unknown]);
+    assert_eq!(wrong.code, 3, "{}", wrong.stderr);
+    drop(watch);
+}
+
+#[test]
+fn three_quick_commits_before_a_gate_supersede_the_middle_one() {
+    let home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    let watch = home.watch();
+    let first = home.commit("first in");
+    home.open_gate("p");
+    let middle = home.commit("middle");
+    eventually("the middle one waits", || {
+        let state = home.json(&["status", "p", "--json"]);
+        let release = state["stageStates"].as_array()?.last()?.clone();
+        let reason = release["inboundExecution"]["waitReason"].as_str()?.to_owned();
+        Some(assert_eq!(
+            reason,
+            format!("waits: {} is in the stage, held at the gate gate", &first[..7])
+        ))
+    });
+    let middle_id = home.executions("p")[0]["pipelineExecutionId"].as_str().unwrap().to_owned();
+    home.commit("last");
+    let executions = eventually("the middle one is superseded", || {
+        let executions = home.executions("p");
+        (executions.len() == 3 && executions[1]["status"] == "Superseded").then_some(executions)
+    });
+    assert_eq!(executions[1]["sourceRevisions"][0]["revisionId"], middle.as_str());
+    let refused = home.run(&["approve", "p/Release/gate", "--execution", &middle_id]);
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    assert!(refused.stderr.contains("was superseded by"), "{}", refused.stderr);
+    drop(watch);
+}
+
+#[test]
+fn a_downgrade_needs_its_revision_named() {
+    let home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    let watch = home.watch();
+    let old = home.git(&["rev-parse", "HEAD"]);
+    home.commit("new");
+    home.open_gate("p");
+    home.ok(&["approve", "p"]);
+    home.newest_becomes("p", "Succeeded");
+    home.ok(&["start", "p", "--revision", &old]);
+    home.open_gate("p");
+    let refused = home.run(&["approve", "p"]);
+    assert_eq!(refused.code, 3, "{}", refused.stderr);
+    assert!(refused.stderr.contains("DOWNGRADE"), "{}", refused.stderr);
+    assert_eq!(home.run(&["approve", "p", "--if-revision", "1234567"]).code, 3);
+    home.ok(&["approve", "p", "--if-revision", &old[..7]]);
+    home.newest_becomes("p", "Succeeded");
+    drop(watch);
+}
+
+#[test]
+fn without_a_runtime_a_decision_is_recorded_and_acted_on_later() {
+    let home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    assert_eq!(home.run(&["run", "p"]).code, 6);
+    let approved = home.run(&["approve", "p/Release/gate", "-m", "later"]);
+    assert_eq!(approved.code, 0, "{}", approved.stderr);
+    assert!(approved.stderr.contains("nothing runs until one is started"), "{}", approved.stderr);
+    assert_eq!(home.executions("p")[0]["status"], "InProgress");
+    let watch = home.watch_unready();
+    home.newest_becomes("p", "Succeeded");
+    drop(watch);
+}
+
+#[test]
+fn retry_runs_only_what_failed() {
+    let stages = r#"[[stage]]
+name = "Test"
+[[stage.action]]
+name = "good"
+category = "Test"
+commands = ["echo run >> $MARK"]
+[[stage.action]]
+name = "flaky"
+category = "Test"
+commands = ["test -e $MARK.fixed"]
+"#;
+    let mut home = Home::with_pipeline(&pipeline("p", "main", stages));
+    let mark = home.root().join("mark");
+    home.environment.push(("MARK".to_owned(), mark.to_string_lossy().into_owned()));
+    let watch = home.watch();
+    home.commit("change");
+    home.newest_becomes("p", "Failed");
+    std::fs::write(home.root().join("mark.fixed"), "").unwrap();
+    home.ok(&["retry", "p/Test"]);
+    let execution = home.newest_becomes("p", "Succeeded");
+    assert_eq!(
+        std::fs::read_to_string(mark).unwrap(),
+        "run\n",
+        "what had succeeded did not run again"
+    );
+    assert_eq!(home.action(&execution, "flaky").unwrap()["attempt"], 2);
+    assert_eq!(home.run(&["retry", "p/Test"]).code, 4, "nothing is left to retry");
+    drop(watch);
+}
+
+#[test]
+fn stop_lets_running_actions_finish_and_abandon_ends_them() {
+    let stages = stage(
+        "Build",
+        "make",
+        r#"commands = ["trap '' TERM; echo up; while [ ! -e $MARK ]; do sleep 0.05; done"]"#,
+    ) + &stage("After", "next", QUICK);
+    let mut home = Home::with_pipeline(&pipeline("p", "main", &stages));
+    let mark = home.root().join("mark");
+    home.environment.push(("MARK".to_owned(), mark.to_string_lossy().into_owned()));
+    let watch = home.watch();
+    home.commit("change");
+    watch.wait_for("p/Build/make: InProgress");
+    home.ok(&["stop", "p", "-m", "enough"]);
+    assert_eq!(home.executions("p")[0]["status"], "Stopping");
+    assert_eq!(home.run(&["stop", "p"]).code, 4, "twice is refused");
+    std::fs::write(&mark, "").unwrap();
+    let stopped = home.newest_becomes("p", "Stopped");
+    assert_eq!(stopped["stopTrigger"]["reason"], "enough");
+    assert!(home.action(&stopped, "next").is_none());
+
+    std::fs::remove_file(&mark).unwrap();
+    home.commit("another");
+    home.executions_become("p", 2);
+    watch.wait_for("another");
+    home.ok(&["stop", "p", "--abandon"]);
+    let stopped = home.newest_becomes("p", "Stopped");
+    assert_eq!(home.action(&stopped, "make").unwrap()["status"], "Abandoned");
+    std::fs::write(&mark, "").unwrap();
+    drop(watch);
+}
+
+#[test]
+fn a_transition_holds_executions_until_it_is_enabled() {
+    let stages = stage("Build", "make", QUICK) + &stage("Deploy", "ship", QUICK);
+    let home = Home::with_pipeline(&pipeline("p", "main", &stages));
+    let watch = home.watch();
+    home.ok(&["transition", "disable", "p/Deploy", "-m", "freeze, until Monday"]);
+    home.commit("change");
+    watch.wait_for("p/Build: ");
+    eventually("it waits before Deploy", || {
+        let shown = home.ok(&["status", "p"]);
+        shown.contains("transition disabled by sam: freeze, until Monday").then_some(())
+    });
+    home.ok(&["transition", "enable", "p/Deploy"]);
+    home.newest_becomes("p", "Succeeded");
+    assert_eq!(home.run(&["transition", "disable", "p/Source", "-m", "x"]).code, 2);
+    assert_eq!(home.run(&["transition", "disable", "p/Nowhere", "-m", "x"]).code, 2);
+    drop(watch);
+}
+
+#[test]
+fn validate_reports_every_problem_with_its_place() {
+    let home = Home::new();
+    home.write_pipeline("name = \"p\"\nstagee = 1\n");
+    let finished = home.run(&["validate", "stagegate.toml"]);
+    assert_eq!(finished.code, 2);
+    assert!(finished.stderr.contains("stagegate.toml:2:1"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("did you mean `stage`?"), "{}", finished.stderr);
+    let json = home.run(&["validate", "--json", "stagegate.toml"]).stdout;
+    let problems: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(problems.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_broken_file_is_exit_2_at_the_start_and_a_notice_while_watching() {
+    let good = pipeline("p", "main", &stage("Build", "make", QUICK));
+    let home = Home::with_pipeline("name = ");
+    let finished = home.run(&["watch"]);
+    assert_eq!(finished.code, 2, "{}", finished.stderr);
+    assert!(finished.stderr.contains("stagegate.toml:1"), "{}", finished.stderr);
+
+    home.write_pipeline(&good);
+    let watch = home.watch();
+    home.write_pipeline(&good.replace("commands", "comands"));
+    watch.wait_for("the last good version stays");
+    home.commit("still runs");
+    home.newest_becomes("p", "Succeeded");
+    home.write_pipeline(&good.replace("echo built", "echo better"));
+    watch.wait_for("version 2 loaded");
+    home.commit("runs the new version");
+    home.executions_become("p", 2);
+    let newest = home.newest_becomes("p", "Succeeded");
+    assert!(home.log(&newest, "make").contains("better"));
+    let shown = home.ok(&["status", "p"]);
+    assert!(!shown.contains("last good version"), "the notice is gone: {shown}");
+}
+
+#[test]
+fn bad_surroundings_get_a_sentence() {
+    let home = Home::new();
+    let nothing = home.run(&["watch"]);
+    assert_eq!(nothing.code, 2);
+    assert!(nothing.stderr.contains("stagegate init"), "{}", nothing.stderr);
+    assert!(!home.state_dir().exists(), "no half-made state");
+
+    home.write_pipeline(&pipeline("p", "main", &stage("Build", "make", QUICK)));
+    let screen = home.run(&[]);
+    assert_eq!(screen.code, 2);
+    assert!(screen.stderr.contains("needs a terminal"), "{}", screen.stderr);
+
+    let watch = home.watch();
+    let second = home.run(&["watch"]);
+    assert_eq!(second.code, 2);
+    assert!(second.stderr.contains("another runtime (process"), "{}", second.stderr);
+    drop(watch);
+
+    let unknown = home.run(&["start", "q"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("there is no pipeline q; there is p"), "{}", unknown.stderr);
+    assert_eq!(home.run(&["show", "ffff"]).code, 2);
+    assert_eq!(home.run(&["frobnicate"]).code, 2);
+    assert_eq!(home.run(&["--help"]).code, 0);
+}
+
+#[test]
+fn a_state_directory_of_a_newer_format_is_left_alone() {
+    let home = Home::with_pipeline(&pipeline("p", "main", &stage("Build", "make", QUICK)));
+    assert_eq!(home.run(&["run", "p"]).code, 0);
+    let database = rusqlite::Connection::open(home.state_dir().join("stagegate.db")).unwrap();
+    database.pragma_update(None, "user_version", 99).unwrap();
+    drop(database);
+    for arguments in [&["watch"][..], &["status"], &["history", "p"]] {
+        let refused = home.run(arguments);
+        assert_eq!(refused.code, 2);
+        assert!(refused.stderr.contains("has format 99"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn everything_written_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::with_pipeline(&pipeline("p", "main", &stage("Build", "make", QUICK)));
+    let watch = home.watch();
+    home.commit("change");
+    home.newest_becomes("p", "Succeeded");
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&home.state_dir()), 0o700);
+    for name in ["stagegate.db", "runtime.lock", "runtime.sock"] {
+        assert_eq!(mode(&home.state_dir().join(name)) & 0o077, 0, "{name}");
+    }
+    for entry in
+        walkdir::WalkDir::new(home.state_dir().join("logs")).min_depth(1).into_iter().flatten()
+    {
+        assert_eq!(mode(entry.path()) & 0o077, 0, "{}", entry.path().display());
+    }
+    assert_eq!(watch.terminate(), 0);
+}
+
+#[test]
+fn the_demo_reaches_every_state_by_itself() {
+    let home = Home::new();
+    let finished = home.run(&["demo", "--plain"]);
+    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    assert!(finished.stderr.contains("every state has been reached"));
+    assert!(!home.state_dir().exists(), "the user's own state is not touched");
+}

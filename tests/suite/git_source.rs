@@ -1,0 +1,158 @@
+//! Refs in every form git keeps them: a commit is seen, exactly once.
+
+use crate::support::{Home, eventually, pipeline, stage};
+
+fn text(branch: &str) -> String {
+    pipeline("p", branch, &stage("Build", "make", r#"commands = ["cat file.txt"]"#))
+}
+
+/// Returns the commits that were released, oldest first.
+fn released(home: &Home) -> Vec<String> {
+    let executions = home.executions("p").into_iter().rev();
+    executions
+        .map(|it| it["sourceRevisions"][0]["revisionId"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[track_caller]
+fn released_become(home: &Home, wanted: &[&str]) {
+    eventually(&format!("{wanted:?} are released, not {:?}", released(home)), || {
+        (released(home) == wanted).then_some(())
+    });
+}
+
+#[test]
+fn loose_and_packed_refs_start_one_execution_a_commit() {
+    let home = Home::with_pipeline(&text("main"));
+    let _watch = home.watch();
+    let a = home.commit("a");
+    released_become(&home, &[&a]);
+    home.git(&["pack-refs", "--all"]);
+    home.newest_becomes("p", "Succeeded");
+    let b = home.commit("b");
+    released_become(&home, &[&a, &b]);
+    home.newest_becomes("p", "Succeeded");
+    home.git(&["commit", "--quiet", "--amend", "-m", "rewritten"]);
+    let c = home.git(&["rev-parse", "HEAD"]);
+    released_become(&home, &[&a, &b, &c]);
+}
+
+#[test]
+fn a_commit_in_a_linked_worktree_counts() {
+    let home = Home::with_pipeline(&text("topic"));
+    home.git(&["branch", "topic"]);
+    let worktree = home.root().join("worktree");
+    home.git(&["worktree", "add", "--quiet", worktree.to_str().unwrap(), "topic"]);
+    let _watch = home.watch();
+    home.git_in(&worktree, &["commit", "--quiet", "--allow-empty", "-m", "there"]);
+    let id = home.git(&["rev-parse", "topic"]);
+    released_become(&home, &[&id]);
+}
+
+#[test]
+fn a_push_into_a_bare_repository_counts() {
+    let home = Home::with_pipeline(&text("main").replace("\".\"", "\"../bare.git\""));
+    home.git(&["clone", "--quiet", "--bare", ".", "../bare.git"]);
+    let _watch = home.watch();
+    let id = home.commit("pushed");
+    home.git(&["push", "--quiet", "../bare.git", "main"]);
+    released_become(&home, &[&id]);
+}
+
+#[test]
+fn a_reftable_repository_counts() {
+    let home = Home::without_commit();
+    let supported = std::process::Command::new("git")
+        .args(["init", "--quiet", "--ref-format=reftable", "reftable"])
+        .current_dir(home.root())
+        .status();
+    if !supported.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "CI has a git that knows reftable");
+        eprintln!("skipped: this git does not know reftable");
+        return;
+    }
+    std::fs::remove_dir_all(home.repository()).unwrap();
+    std::fs::rename(home.root().join("reftable"), home.repository()).unwrap();
+    home.git(&["checkout", "--quiet", "-B", "main"]);
+    home.commit("first");
+    home.write_pipeline(&text("main"));
+    let _watch = home.watch();
+    let id = home.commit("second");
+    released_become(&home, &[&id]);
+}
+
+#[test]
+fn an_empty_repository_waits_for_its_first_commit() {
+    let home = Home::without_commit();
+    home.write_pipeline(&text("main"));
+    let watch = home.watch();
+    watch.wait_for("waiting for the first commit on branch main");
+    let id = home.commit("first");
+    released_become(&home, &[&id]);
+}
+
+#[test]
+fn every_branch_that_matches_a_glob_is_a_lane() {
+    let home = Home::with_pipeline(&text("{main,feature/*}"));
+    let _watch = home.watch();
+    home.git(&["checkout", "--quiet", "-b", "feature/x"]);
+    let feature = home.commit("on the feature");
+    eventually("the lane runs", || {
+        let newest = home.executions("p").into_iter().next()?;
+        (newest["sourceRevisions"][0]["revisionId"] == feature.as_str()
+            && newest["status"] == "Succeeded")
+            .then_some(())
+    });
+    home.git(&["checkout", "--quiet", "-b", "other/x"]);
+    home.commit("nobody watches this");
+    home.git(&["checkout", "--quiet", "main"]);
+    let main = home.commit("on main");
+    eventually("main runs", || {
+        let newest = home.executions("p").into_iter().next()?;
+        (newest["sourceRevisions"][0]["revisionId"] == main.as_str()).then_some(())
+    });
+    let lanes: std::collections::BTreeSet<_> =
+        home.executions("p").iter().map(|it| it["lane"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(lanes.into_iter().collect::<Vec<_>>(), ["feature/x", "main"]);
+    home.newest_becomes("p", "Succeeded");
+    home.git(&["branch", "--quiet", "-D", "feature/x"]);
+    eventually("the lane goes with its branch", || {
+        (!home.ok(&["status", "p"]).contains("feature/x")).then_some(())
+    });
+}
+
+#[test]
+fn commits_made_without_a_runtime_start_one_execution_for_the_newest() {
+    let home = Home::with_pipeline(&text("main"));
+    let watch = home.watch();
+    watch.terminate();
+    home.commit("missed");
+    let newest = home.commit("newest");
+    let _watch = home.watch_unready();
+    released_become(&home, &[&newest]);
+}
+
+#[test]
+fn a_repository_that_is_replaced_is_watched_again() {
+    let home = Home::with_pipeline(&text("main").replace("\".\"", "\"../other\""));
+    home.git(&["clone", "--quiet", ".", "../other"]);
+    let watch = home.watch();
+    let other = home.root().join("other");
+    std::fs::remove_dir_all(&other).unwrap();
+    home.git(&["clone", "--quiet", ".", "../other"]);
+    home.git_in(&other, &["commit", "--quiet", "--allow-empty", "-m", "in the new one"]);
+    let id = home.git_in(&other, &["rev-parse", "HEAD"]);
+    eventually("the commit in the new repository runs", || {
+        released(&home).contains(&id).then_some(())
+    });
+    drop(watch);
+}
+
+#[test]
+fn what_is_no_repository_is_said_and_looked_at_again() {
+    let home = Home::with_pipeline(&text("main").replace("\".\"", "\"../later\""));
+    let watch = home.watch_unready();
+    watch.wait_for("later does not exist: correct RepositoryPath or create it");
+    home.git(&["clone", "--quiet", ".", "../later"]);
+    watch.wait_for("watching from main");
+}
