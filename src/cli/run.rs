@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     engine::{Event, Fact},
-    host::{StateDir, environment},
-    model::{ApprovalStatus, ExecutionId},
+    host::{StateDir, clock, environment},
+    model::{ApprovalStatus, ExecutionId, Timestamp},
     runtime::{Operation, Runtime, RuntimeHandle},
 };
 
@@ -28,13 +28,14 @@ pub(super) async fn run(
     if let Some(handle) = RuntimeHandle::attach(state_dir.clone()).await? {
         handle.serve_files(pipeline_files(global).await?).await?;
         return tokio::select! {
-            exit = follow(&handle, arguments) => exit,
+            exit = follow(&handle, arguments, None) => exit,
             _ = interrupt.recv() => Ok(Exit::Interrupted),
         };
     }
+    let began = clock::now();
     let runtime = Runtime::start(options(state_dir, pipeline_files(global).await?)?).await?;
     let exit = tokio::select! {
-        exit = follow(&runtime.handle, arguments) => exit,
+        exit = follow(&runtime.handle, arguments, Some(began)) => exit,
         _ = interrupt.recv() => {
             output::say("interrupted; running actions go on and are picked up by the next runtime");
             Ok(Exit::Interrupted)
@@ -44,7 +45,13 @@ pub(super) async fn run(
     exit
 }
 
-async fn follow(handle: &RuntimeHandle, arguments: args::Run) -> Result<Exit, Failure> {
+/// Starts an execution and prints what becomes of it. A runtime that has `began` just now may have
+/// started the newest commit by itself already; then that execution is the one.
+async fn follow(
+    handle: &RuntimeHandle,
+    arguments: args::Run,
+    began: Option<Timestamp>,
+) -> Result<Exit, Failure> {
     let name = arguments.start.pipeline.as_str().into();
     let mut board = handle.board();
     // The files are read just after a runtime has started.
@@ -56,10 +63,17 @@ async fn follow(handle: &RuntimeHandle, arguments: args::Run) -> Result<Exit, Fa
     drop(known);
     let history = handle.history()?;
     let mut after = history.newest_event()?;
-    let operation = start_operation(arguments.start)?;
-    let receipt = handle.submit(operation, environment::operator("cli")).await?;
-    let Some(execution) = receipt.execution else {
-        return Err(Failure::usage("no execution was started"));
+    let caught_up = began.and_then(|began| caught_up(handle, &arguments.start, began));
+    let execution = match caught_up {
+        Some(execution) => {
+            after = 0;
+            execution
+        }
+        None => {
+            let operation = start_operation(arguments.start)?;
+            let receipt = handle.submit(operation, environment::operator("cli")).await?;
+            receipt.execution.ok_or_else(|| Failure::usage("no execution was started"))?
+        }
     };
     let mut end = Ending::default();
     loop {
@@ -82,6 +96,22 @@ async fn follow(handle: &RuntimeHandle, arguments: args::Run) -> Result<Exit, Fa
             return Err(Failure::usage("the runtime has ended"));
         }
     }
+}
+
+/// Finds the execution that a runtime has started since `began` for the commit we would start.
+fn caught_up(handle: &RuntimeHandle, start: &args::Start, began: Timestamp) -> Option<ExecutionId> {
+    if start.revision.is_some() || !start.variables.is_empty() {
+        return None;
+    }
+    let board = std::sync::Arc::clone(&handle.board().borrow());
+    let card = board.pipeline(&start.pipeline.as_str().into())?;
+    let lanes = card
+        .lanes
+        .iter()
+        .filter(|lane| start.branch.is_none() || start.branch.as_deref() == lane.lane.branch());
+    let mut started = lanes.flat_map(|lane| lane.alive.first()).filter(|it| it.started_at >= began);
+    let only = started.next()?.id;
+    started.next().is_none().then_some(only)
 }
 
 /// Remembers why an execution will turn out to have failed.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Engine, Fact, Refusal, Step};
 use crate::model::{
-    ActionName, Operator, Pipeline, PipelineName, SourceRevision, Trigger, TriggerType,
+    ActionName, Operator, Pipeline, PipelineName, RevisionId, SourceRevision, Trigger, TriggerType,
 };
 
 impl Engine {
@@ -58,11 +58,23 @@ impl Engine {
             self.record(step, name, moved);
             let detail = format!("{} in {}", head.branch, head.git_dir.display());
             let trigger = Trigger { kind: TriggerType::Webhook, detail };
+            // Somebody was faster and has started this very commit by hand.
+            if self.newest_revision(name, &head.branch).as_ref() == Some(&head.id) {
+                continue;
+            }
             // A pipeline with a required variable is started by hand only.
             if let Ok(variables) = self.pipeline_variables(name, Vec::new()) {
                 self.start(step, name, head.clone(), trigger, variables);
             }
         }
+    }
+
+    /// Returns what the newest execution in the lane of a branch carries.
+    fn newest_revision(&self, name: &PipelineName, branch: &str) -> Option<RevisionId> {
+        let pipeline = self.state.pipelines.get(name)?;
+        let lane = pipeline.lanes.get(&pipeline.definition.lane_of(branch))?;
+        let newest = lane.executions.values().max_by_key(|it| it.number)?;
+        Some(newest.revision().id.clone())
     }
 
     pub(super) fn start_by_hand(

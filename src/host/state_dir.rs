@@ -93,21 +93,28 @@ impl StateDir {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(&path).map_err(unusable)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {
-                let pid = std::process::id().to_string();
-                let written =
-                    file.set_len(0).and_then(|()| io::Write::write_all(&mut file, pid.as_bytes()));
-                written.map_err(unusable)?;
-                Ok(RuntimeLock { _file: file })
+        for _ in 0..LOCK_TRIES {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {
+                    let pid = std::process::id().to_string();
+                    file.set_len(0)
+                        .and_then(|()| io::Seek::rewind(&mut file))
+                        .and_then(|()| io::Write::write_all(&mut file, pid.as_bytes()))
+                        .map_err(unusable)?;
+                    return Ok(RuntimeLock { _file: file });
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => {}
+                Err(error) => return Err(unusable(error.into())),
             }
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut pid = String::new();
-                let _ = io::Read::read_to_string(&mut file, &mut pid);
-                Err(StateDirError::Served { path: self.0.clone(), pid: pid.trim().parse().ok() })
+            if holder(&mut file).is_some_and(is_alive) {
+                break;
             }
-            Err(error) => Err(unusable(error.into())),
+            // The holder is dead, and a child it was just starting still has a copy of the lock:
+            // it goes with the child's first instruction.
+            std::thread::sleep(LOCK_PAUSE);
         }
+        let pid = holder(&mut file);
+        Err(StateDirError::Served { path: self.0.clone(), pid })
     }
 
     pub fn path(&self) -> &Path {
@@ -138,6 +145,21 @@ impl StateDir {
     pub fn job(&self, id: ActionExecutionId) -> PathBuf {
         self.logs().join(id.to_string())
     }
+}
+
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Returns the process that says it holds the lock.
+fn holder(file: &mut File) -> Option<u32> {
+    let mut pid = String::new();
+    io::Seek::rewind(file).and_then(|()| io::Read::read_to_string(file, &mut pid)).ok()?;
+    pid.trim().parse().ok()
+}
+
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }
 
 /// One runtime a state directory; held by the operating system, so it cannot go stale.

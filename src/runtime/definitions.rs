@@ -260,7 +260,10 @@ impl Keeper {
 
     fn watch_repositories(&mut self) {
         let mut wanted: BTreeMap<PathBuf, Vec<refs::Watched>> = BTreeMap::new();
-        for (name, source) in self.known.values().flatten().flat_map(sources) {
+        // What was published last: a file that is broken now is watched as it was.
+        let definitions = Arc::clone(&self.published.borrow().definitions);
+        let served = definitions.values().filter(|it| self.known.contains_key(&it.file));
+        for (name, source) in served.flat_map(|it| sources(it)) {
             wanted.entry(source.repository.clone()).or_default().push((name, source));
         }
         self.repositories.retain(|path, (watched, _)| wanted.get(path) == Some(watched));

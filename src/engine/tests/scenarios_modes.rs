@@ -123,3 +123,19 @@ fn memory_holds_what_is_alive_and_not_the_history() {
     }
     assert_eq!(scene.engine.state().homes.len(), 1, "the last execution of the stages");
 }
+
+#[test]
+fn a_commit_that_was_started_by_hand_does_not_start_again_when_it_is_seen() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    scene.commit("a1");
+    let request = crate::engine::Request::StartPipelineExecution {
+        pipeline: "p".into(),
+        revision: Box::new(super::scene::revision("main", "b2")),
+        variables: Vec::new(),
+    };
+    scene.request(request).unwrap();
+    let heads = vec![super::scene::revision("main", "b2")];
+    let (pipeline, action) = ("p".into(), "app".into());
+    scene.apply(crate::engine::Input::SourceObserved { pipeline, action, heads }).unwrap();
+    assert_eq!(scene.engine.state().executions_started, 2);
+}
