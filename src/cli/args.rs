@@ -27,12 +27,12 @@ Begin with `stagegate demo`, or in a repository with `stagegate init`.";
 
 #[derive(Args)]
 pub(super) struct Global {
-    /// Where state is kept [default: $XDG_STATE_HOME/stagegate]
+    /// Where state is kept [default: $`XDG_STATE_HOME/stagegate`]
     #[arg(long, global = true, value_name = "DIR", env = "STAGEGATE_STATE_DIR")]
     pub(super) state_dir: Option<PathBuf>,
 
     /// A pipeline file, or a folder of them; may be repeated [default: stagegate.toml or
-    /// .stagegate/*.toml of this repository, else $XDG_CONFIG_HOME/stagegate/pipelines/]
+    /// .stagegate/*.toml of this repository, else $`XDG_CONFIG_HOME/stagegate/pipelines`/]
     #[arg(short = 'f', long = "file", global = true, value_name = "FILE|DIR")]
     pub(super) files: Vec<PathBuf>,
 
@@ -63,24 +63,24 @@ pub(super) enum Verb {
     Watch,
     /// Starts an execution, follows it, and exits with its result
     Run(Run),
-    /// Starts an execution (StartPipelineExecution)
+    /// Starts an execution (`StartPipelineExecution`)
     Start(Start),
-    /// Stops an execution (StopPipelineExecution)
+    /// Stops an execution (`StopPipelineExecution`)
     Stop(Stop),
-    /// Runs a failed or stopped stage again (RetryStageExecution)
+    /// Runs a failed or stopped stage again (`RetryStageExecution`)
     Retry(Retry),
-    /// Approves at a gate (PutApprovalResult)
+    /// Approves at a gate (`PutApprovalResult`)
     Approve(Decide),
-    /// Rejects at a gate (PutApprovalResult)
+    /// Rejects at a gate (`PutApprovalResult`)
     Reject(Decide),
     /// Enables or disables the inbound transition of a stage
     #[command(subcommand)]
     Transition(Transition),
-    /// Shows where every execution stands (GetPipelineState)
+    /// Shows where every execution stands (`GetPipelineState`)
     Status(Status),
-    /// Lists executions, newest first (ListPipelineExecutions)
+    /// Lists executions, newest first (`ListPipelineExecutions`)
     History(History),
-    /// Shows one execution with its actions (GetPipelineExecution)
+    /// Shows one execution with its actions (`GetPipelineExecution`)
     Show(Show),
     /// Prints the logs of an execution's actions
     Logs(Logs),
@@ -210,7 +210,7 @@ pub(super) struct TransitionDisable {
 pub(super) struct Status {
     /// PIPELINE; all of them if absent
     pub(super) pipeline: Option<String>,
-    /// Print GetPipelineState's response
+    /// Print `GetPipelineState`'s response
     #[arg(long)]
     pub(super) json: bool,
     /// Only this lane
@@ -221,7 +221,7 @@ pub(super) struct Status {
 #[derive(Args)]
 pub(super) struct History {
     pub(super) pipeline: String,
-    /// Print ListPipelineExecutions' response
+    /// Print `ListPipelineExecutions`' response
     #[arg(long)]
     pub(super) json: bool,
     /// How many at most
@@ -233,7 +233,7 @@ pub(super) struct History {
 pub(super) struct Show {
     /// The execution, by its id or the beginning of it
     pub(super) execution: String,
-    /// Print GetPipelineExecution's response with actionExecutionDetails
+    /// Print `GetPipelineExecution`'s response with actionExecutionDetails
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -33,20 +33,19 @@ async fn decide(
 ) -> Result<Exit, Failure> {
     let (handle, board) = connect(state_dir).await?;
     let target = Target::parse(&arguments.target);
-    let operation = match &arguments.token {
-        Some(token) => by_token(&handle, &board, &target, token, status, &arguments)?,
-        None => {
-            let at = target::open_gate(&board, &target, &arguments.selection)
-                .map_err(|failure| explain(&handle, &target, &arguments, failure))?;
-            Operation::PutApprovalResult {
-                pipeline: target.pipeline,
-                stage: at.stage.name.clone(),
-                action: at.action.name.clone(),
-                token: at.gate.token,
-                status,
-                summary: arguments.summary.clone(),
-                if_revision: arguments.if_revision.clone(),
-            }
+    let operation = if let Some(token) = &arguments.token {
+        by_token(&handle, &board, &target, token, status, &arguments)?
+    } else {
+        let at = target::open_gate(&board, &target, &arguments.selection)
+            .map_err(|failure| explain(&handle, &target, &arguments, failure))?;
+        Operation::PutApprovalResult {
+            pipeline: target.pipeline,
+            stage: at.stage.name.clone(),
+            action: at.action.name.clone(),
+            token: at.gate.token,
+            status,
+            summary: arguments.summary.clone(),
+            if_revision: arguments.if_revision.clone(),
         }
     };
     let Operation::PutApprovalResult { stage, action, .. } = &operation else {
@@ -70,24 +69,21 @@ fn by_token(
     let parsed = token.parse().map_err(|_| Failure::usage(format!("{token} is no token")))?;
     let open =
         board.open_gates().find(|at| at.gate.token == parsed && at.pipeline.name == card.name);
-    let (stage, action) = match open {
-        Some(at) => (at.stage.name.clone(), at.action.name.clone()),
-        None => match handle.history().and_then(|history| history.decision(token)) {
-            Ok(Some(record)) => {
-                return Err(Failure::from(Refusal::ApprovalAlreadyCompleted {
-                    stage: record.stage.into(),
-                    action: record.action.into(),
-                    status: record.decision.status,
-                    by: record.decision.by,
-                    at: record.decision.at,
-                }));
-            }
-            Ok(None) | Err(_) => {
-                let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
-                let (stage, action) = (part(&target.stage).into(), part(&target.action).into());
-                return Err(Failure::from(Refusal::InvalidApprovalToken { stage, action }));
-            }
-        },
+    let (stage, action) = if let Some(at) = open {
+        (at.stage.name.clone(), at.action.name.clone())
+    } else {
+        if let Ok(Some(record)) = handle.history().and_then(|history| history.decision(token)) {
+            return Err(Failure::from(Refusal::ApprovalAlreadyCompleted {
+                stage: record.stage.into(),
+                action: record.action.into(),
+                status: record.decision.status,
+                by: record.decision.by,
+                at: record.decision.at,
+            }));
+        }
+        let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
+        let (stage, action) = (part(&target.stage).into(), part(&target.action).into());
+        return Err(Failure::from(Refusal::InvalidApprovalToken { stage, action }));
     };
     Ok(Operation::PutApprovalResult {
         pipeline: target.pipeline.clone(),

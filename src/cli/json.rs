@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     engine::board::{ActionCard, InboundCard, LaneCard, PipelineCard, StageCard},
-    model::{Action, ApprovalDecision, ErrorDetails, Pipeline, SourceRevision},
+    model::{Action, ApprovalDecision, ErrorDetails, Pipeline, SourceRevision, Timestamp},
     store::{ActionRecord, ExecutionRecord},
 };
 
@@ -14,7 +14,7 @@ fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     Value::Object(there.map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
 }
 
-/// GetPipelineState.
+/// `GetPipelineState`.
 pub(super) fn pipeline_state(card: &PipelineCard, wanted: impl Fn(&&LaneCard) -> bool) -> Value {
     let stages = card
         .lanes
@@ -43,7 +43,7 @@ fn stage_state(lane: &LaneCard, stage: &StageCard) -> Value {
                 object([
                     ("enabled", json!(it.enabled)),
                     ("lastChangedBy", json!(it.by.as_ref().map(ToString::to_string))),
-                    ("lastChangedAt", json!(it.at.map(|at| at.epoch_seconds()))),
+                    ("lastChangedAt", json!(it.at.map(Timestamp::epoch_seconds))),
                     ("disabledReason", json!(it.reason)),
                 ])
             }),
@@ -114,7 +114,7 @@ fn error_details(error: Option<&ErrorDetails>) -> Value {
     error.map_or(Value::Null, |it| json!({ "code": it.code, "message": it.message }))
 }
 
-/// ListPipelineExecutions.
+/// `ListPipelineExecutions`.
 pub(super) fn execution_summaries(executions: &[ExecutionRecord]) -> Value {
     let summaries = executions.iter().map(|it| {
         object([
@@ -145,7 +145,7 @@ fn source_revision(it: &SourceRevision) -> Value {
     json!({ "actionName": it.action, "revisionId": it.id, "revisionSummary": it.message.trim_end() })
 }
 
-/// GetPipelineExecution, and the action executions as ListActionExecutions prints them.
+/// `GetPipelineExecution`, and the action executions as `ListActionExecutions` prints them.
 pub(super) fn execution(
     it: &ExecutionRecord,
     actions: &[ActionRecord],

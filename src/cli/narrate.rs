@@ -6,6 +6,7 @@ use crate::{
     host::clock,
 };
 
+#[expect(clippy::too_many_lines, reason = "one arm a fact, nothing else")]
 /// Returns the event as a sentence, or nothing where a person would not miss it.
 pub(super) fn sentence(event: &Event) -> Option<String> {
     let pipeline = &event.pipeline;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     ansi,
-    engine::board::{ActionCard, LaneCard, PipelineCard, StageCard},
+    engine::board::{ActionCard, LaneCard, PipelineCard, StageCard, WaitReason},
     host::{StateDir, clock},
     model::{ActionStatus, Timestamp},
     runtime::RuntimeHandle,
@@ -75,7 +75,7 @@ fn print_stage(stage: &StageCard, now: Timestamp) {
 
 fn action_words(action: &ActionCard, now: Timestamp) -> String {
     let Some(attempt) = &action.latest else {
-        return action.waits.as_ref().map_or_else(|| "-".to_owned(), |it| it.sentence());
+        return action.waits.as_ref().map_or_else(|| "-".to_owned(), WaitReason::sentence);
     };
     let elapsed = attempt.ended_at.unwrap_or(now).since(attempt.started_at);
     match (&attempt.gate, &attempt.error, attempt.status) {

@@ -64,16 +64,13 @@ async fn follow(
     let history = handle.history()?;
     let mut after = history.newest_event()?;
     let caught_up = began.and_then(|began| caught_up(handle, &arguments.start, began));
-    let execution = match caught_up {
-        Some(execution) => {
-            after = 0;
-            execution
-        }
-        None => {
-            let operation = start_operation(arguments.start)?;
-            let receipt = handle.submit(operation, environment::operator("cli")).await?;
-            receipt.execution.ok_or_else(|| Failure::usage("no execution was started"))?
-        }
+    let execution = if let Some(execution) = caught_up {
+        after = 0;
+        execution
+    } else {
+        let operation = start_operation(arguments.start)?;
+        let receipt = handle.submit(operation, environment::operator("cli")).await?;
+        receipt.execution.ok_or_else(|| Failure::usage("no execution was started"))?
     };
     let mut end = Ending::default();
     loop {
@@ -109,7 +106,8 @@ fn caught_up(handle: &RuntimeHandle, start: &args::Start, began: Timestamp) -> O
         .lanes
         .iter()
         .filter(|lane| start.branch.is_none() || start.branch.as_deref() == lane.lane.branch());
-    let mut started = lanes.flat_map(|lane| lane.alive.first()).filter(|it| it.started_at >= began);
+    let mut started =
+        lanes.filter_map(|lane| lane.alive.first()).filter(|it| it.started_at >= began);
     let only = started.next()?.id;
     started.next().is_none().then_some(only)
 }

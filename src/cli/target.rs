@@ -6,7 +6,7 @@ use crate::{
         Board, Refusal,
         board::{ExecutionCard, GateAt, LaneCard, PipelineCard, StageCard},
     },
-    model::{Lane, PipelineName, StageStatus},
+    model::{Lane, PipelineName, StageName, StageStatus},
 };
 
 /// `PIPELINE`, `PIPELINE/STAGE` or `PIPELINE/STAGE/ACTION`.
@@ -35,7 +35,7 @@ pub(super) fn pipeline<'a>(
 }
 
 pub(super) fn stage<'a>(card: &'a PipelineCard, name: &str) -> Result<&'a str, Refusal> {
-    card.stages.iter().map(|it| it.as_str()).find(|it| *it == name).ok_or_else(|| {
+    card.stages.iter().map(StageName::as_str).find(|it| *it == name).ok_or_else(|| {
         Refusal::UnknownStage {
             pipeline: card.name.clone(),
             stage: name.into(),

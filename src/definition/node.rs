@@ -95,7 +95,6 @@ pub(super) fn from_json(text: &str) -> Result<Node, Vec<Problem>> {
         allow_comments: false,
         allow_loose_object_property_names: false,
         allow_trailing_commas: false,
-        ..ParseOptions::default()
     };
     let parsed =
         jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &strict).map_err(|error| {

@@ -371,7 +371,9 @@ fn globs(draft: &Draft, problems: &Problems) {
             output.files.iter().chain(&output.exclude).for_each(check);
         }
         let branch = action.configuration.iter().find(|(key, _)| key.value == "BranchName");
-        branch.into_iter().for_each(|(_, value)| check(value));
+        if let Some((_, value)) = branch {
+            check(value);
+        }
         let inside = |path: &Located<String>, what: &str| {
             let leaves =
                 path.value.starts_with('/') || path.value.split('/').any(|part| part == "..");

@@ -66,7 +66,7 @@ pub enum Refusal {
 
     #[error("several executions match: {}; say which with --execution or --lane", .candidates.join(", "))]
     Ambiguous { candidates: Vec<String> },
-    #[error("no execution of {pipeline}{} {wanted}", lane_words(.lane))]
+    #[error("no execution of {pipeline}{} {wanted}", lane_words(.lane.as_ref()))]
     NothingMatches { pipeline: PipelineName, lane: Option<Lane>, wanted: String },
 
     /// The job already has a result, or nobody waits for one any more.
@@ -139,6 +139,6 @@ fn there_is(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!("; there is {}", names.join(", ")) }
 }
 
-fn lane_words(lane: &Option<Lane>) -> String {
-    lane.as_ref().map_or_else(String::new, |lane| format!(" in lane {}", lane.label()))
+fn lane_words(lane: Option<&Lane>) -> String {
+    lane.map_or_else(String::new, |lane| format!(" in lane {}", lane.label()))
 }

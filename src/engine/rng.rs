@@ -1,4 +1,4 @@
-//! A seeded generator for ids and tokens (SplitMix64). The shell seeds it from the OS, tests
+//! A seeded generator for ids and tokens (`SplitMix64`). The shell seeds it from the OS, tests
 //! from a number, and replay never draws from it.
 
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use super::{
     state::{Approval, Execution, Place, Progress, ResolvedAction},
 };
 use crate::model::{
-    Action, ActionExecutionId, ActionStatus, ApprovalStatus, ApprovalToken, Category,
+    Action, ActionExecutionId, ActionStatus, ApprovalStatus, ApprovalToken, ArtifactName, Category,
     EnvironmentVariable, ErrorDetails, ExecutionId, ExecutionStatus, FailureType, Job, JobInput,
     JobReport, JobSuccess, Lane, PipelineName, StageName,
     variable::{self, Unresolved},
@@ -206,19 +206,15 @@ impl Engine {
                 revision: Some(revision),
             };
             self.record(step, pipeline, Fact::ActionSucceeded { action: action_ref, success });
+        } else if let Some(job) = self.job_of(&action_ref) {
+            step.effects.push(Effect::StartJob(Box::new(job)));
         } else {
-            match self.job_of(&action_ref) {
-                Some(job) => step.effects.push(Effect::StartJob(Box::new(job))),
-                None => {
-                    let names: Vec<_> =
-                        action.input_artifacts.iter().map(|it| it.as_str()).collect();
-                    let error = configuration_error(format!(
-                        "no action has produced the input artifact {}",
-                        names.join(" or ")
-                    ));
-                    self.record(step, pipeline, Fact::ActionFailed { action: action_ref, error });
-                }
-            }
+            let names: Vec<_> = action.input_artifacts.iter().map(ArtifactName::as_str).collect();
+            let error = configuration_error(format!(
+                "no action has produced the input artifact {}",
+                names.join(" or ")
+            ));
+            self.record(step, pipeline, Fact::ActionFailed { action: action_ref, error });
         }
     }
 

@@ -63,6 +63,8 @@ impl JobFiles {
 
     /// Returns the number of the next start: one more than the highest that was claimed.
     pub fn next_claim(&self) -> u32 {
-        (0..).find(|number| !self.0.join(format!("claim-{number}")).exists()).unwrap_or(u32::MAX)
+        (0..u32::MAX)
+            .find(|number| !self.0.join(format!("claim-{number}")).exists())
+            .unwrap_or(u32::MAX)
     }
 }

@@ -174,7 +174,7 @@ mod tests {
         let all: Vec<String> =
             (0..5_000).map(|n| format!("line {n} {}", "x".repeat(n % 90))).collect();
         for part in all.chunks(1_700) {
-            let text: String = part.iter().map(|line| format!("{line}\n")).collect();
+            let text: String = part.join("\n") + "\n";
             file.as_file().write_all(text.as_bytes()).unwrap();
             assert!(reader.refresh().unwrap());
         }
@@ -183,7 +183,7 @@ mod tests {
         for first in [0, 1, 255, 256, 257, 2_560, 4_990, 5_000, 9_000] {
             let lines = reader.lines(first, 20).unwrap();
             let expected: Vec<_> =
-                all.iter().skip(first).take(20).map(|it| it.as_bytes()).collect();
+                all.iter().skip(first).take(20).map(std::string::String::as_bytes).collect();
             assert_eq!(lines, expected, "from {first}");
         }
         let found = reader.find(10, |line| line.starts_with(b"line 4321 ")).unwrap();

@@ -23,7 +23,7 @@ pub enum StateDirError {
     Unusable { path: PathBuf, source: io::Error },
     #[error("the state directory {} belongs to another user (uid {owner})", path.display())]
     NotOurs { path: PathBuf, owner: u32 },
-    #[error("another runtime{} serves {}", process(.pid), path.display())]
+    #[error("another runtime{} serves {}", process(*.pid), path.display())]
     Served { path: PathBuf, pid: Option<u32> },
 }
 
@@ -167,6 +167,6 @@ pub struct RuntimeLock {
     _file: File,
 }
 
-fn process(pid: &Option<u32>) -> String {
+fn process(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }

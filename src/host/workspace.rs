@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -114,7 +115,7 @@ fn folder_name(name: &str) -> String {
         } else {
             let mut bytes = [0; 4];
             for byte in c.encode_utf8(&mut bytes).bytes() {
-                folder.push_str(&format!("%{byte:02x}"));
+                let _ = write!(folder, "%{byte:02x}");
             }
         }
     }

@@ -37,6 +37,7 @@ pub struct JobInput {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "success is the common case and reports are few")]
 pub enum JobReport {
     Succeeded(JobSuccess),
     Failed(ErrorDetails),

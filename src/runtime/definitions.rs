@@ -272,8 +272,7 @@ impl Keeper {
                 continue;
             }
             let inbox = self.inbox.clone();
-            let watching =
-                refs::watch(path.clone(), watched.clone(), inbox, CancellationToken::new());
+            let watching = refs::watch(path.clone(), watched.clone(), inbox);
             let task = AbortOnDropHandle::new(tokio::spawn(watching));
             self.repositories.insert(path, (watched, task));
         }

@@ -11,7 +11,6 @@ use std::{
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{Notify, mpsc};
-use tokio_util::sync::CancellationToken;
 
 use super::{Message, input, published::Origin};
 use crate::{
@@ -34,31 +33,22 @@ const BREATH: Duration = Duration::from_millis(25);
 /// Who looks at the repository, and with which eyes.
 pub(super) type Watched = (PipelineName, Source);
 
-/// Watches until cancelled and reports every change of the watched branches.
+/// Watches for as long as it is polled and reports every change of the watched branches.
 pub(super) async fn watch(
     repository: PathBuf,
     watched: Vec<Watched>,
     inbox: mpsc::Sender<Message>,
-    cancel: CancellationToken,
 ) {
-    let watching = async {
-        loop {
-            match git::common_dir(&repository).await {
-                Ok(git_dir) => watch_repository(&git_dir, &watched, &inbox).await,
-                Err(_) => {
-                    let words = describe_missing(&repository);
-                    for (pipeline, source) in &watched {
-                        notify(&inbox, pipeline, source, Severity::Problem, Some(words.clone()))
-                            .await;
-                    }
-                }
+    loop {
+        if let Ok(git_dir) = git::common_dir(&repository).await {
+            watch_repository(&git_dir, &watched, &inbox).await;
+        } else {
+            let words = describe_missing(&repository);
+            for (pipeline, source) in &watched {
+                notify(&inbox, pipeline, source, Severity::Problem, Some(words.clone())).await;
             }
-            tokio::time::sleep(RETRY).await;
         }
-    };
-    tokio::select! {
-        () = cancel.cancelled() => {}
-        () = watching => {}
+        tokio::time::sleep(RETRY).await;
     }
 }
 

@@ -82,7 +82,7 @@ impl Badge {
             Some(Self::Lockfile)
         } else if name == "stagegate.toml" || has_part(".stagegate") {
             Some(Self::Pipeline)
-        } else if name.ends_with(".tf")
+        } else if std::path::Path::new(name).extension().is_some_and(|it| it == "tf")
             || name.starts_with("Dockerfile")
             || name.starts_with("docker-compose")
             || ["terraform", "k8s", "helm", "infra", "cloudformation"].iter().any(|it| has_part(it))

@@ -166,6 +166,7 @@ struct Now {
     epoch_ms: u64,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the supervisor stands alone and has its own clock")]
 fn now() -> Now {
     let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { instant: Instant::now(), epoch_ms: u64::try_from(epoch.as_millis()).unwrap_or(u64::MAX) }

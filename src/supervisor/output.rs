@@ -53,11 +53,9 @@ impl LogWriter {
                     let chunk = std::mem::take(&mut self.chunk);
                     let written = self.write(&chunk[..count], now_ms);
                     self.chunk = chunk;
-                    if written.is_err() {
-                        // The disk is full: go on reading so that the action is not blocked
-                        // for ever; that the log is short shows in its last line.
-                        continue;
-                    }
+                    // On a full disk reading goes on, so that the action is not blocked for ever;
+                    // that the log is short shows in its last line.
+                    drop(written);
                 }
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return Reading::Drained,

@@ -3,21 +3,21 @@
 macro_rules! commands {
     ($($command:ident, $name:literal, $doc:literal, [$($context:ident: [$($key:literal),+]),+ $(,)?]);+ $(;)?) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Command { $($command),+ }
+        pub(crate) enum Command { $($command),+ }
 
         impl Command {
-            pub const ALL: &[Command] = &[$(Command::$command),+];
+            pub(crate) const ALL: &[Command] = &[$(Command::$command),+];
 
-            pub fn name(self) -> &'static str {
+            pub(crate) fn name(self) -> &'static str {
                 match self { $(Command::$command => $name),+ }
             }
 
-            pub fn doc(self) -> &'static str {
+            pub(crate) fn doc(self) -> &'static str {
                 match self { $(Command::$command => $doc),+ }
             }
 
             /// Returns the keys of the command by the context they act in.
-            pub fn keys(self) -> &'static [(Context, &'static [&'static str])] {
+            pub(crate) fn keys(self) -> &'static [(Context, &'static [&'static str])] {
                 match self {
                     $(Command::$command => &[$((Context::$context, &[$($key),+])),+]),+
                 }
@@ -28,7 +28,7 @@ macro_rules! commands {
 
 /// Where the keyboard is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Context {
+pub(super) enum Context {
     /// Pipelines, board and detail pane: what is there whenever no dialog is open.
     Main,
     /// The detail pane has the focus.
@@ -80,7 +80,7 @@ commands! {
 
 impl Command {
     /// Returns all keys of a command in a context, the context's own before the general ones.
-    pub fn keys_in(self, context: Context) -> impl Iterator<Item = &'static str> {
+    pub(super) fn keys_in(self, context: Context) -> impl Iterator<Item = &'static str> {
         let of = move |wanted: Context| {
             let lists = self.keys().iter().filter(move |(context, _)| *context == wanted);
             lists.flat_map(|(_, keys)| keys.iter().copied())
@@ -90,7 +90,7 @@ impl Command {
     }
 
     /// Returns the key people are told about.
-    pub fn first_key(self, context: Context) -> Option<&'static str> {
+    pub(super) fn first_key(self, context: Context) -> Option<&'static str> {
         self.keys_in(context).next()
     }
 }

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 use crate::model::{ActionName, Lane, PipelineName, StageName};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(super) enum Target {
     Lane { pipeline: PipelineName, lane: Option<Lane> },
     Action { stage: StageName, action: Option<ActionName> },
     Detail,
@@ -13,15 +13,15 @@ pub enum Target {
 
 /// The areas of the last frame, in the order they were drawn.
 #[derive(Default)]
-pub struct Hits(Vec<(Rect, Target)>);
+pub(super) struct Hits(Vec<(Rect, Target)>);
 
 impl Hits {
-    pub fn add(&mut self, area: Rect, target: Target) {
+    pub(super) fn add(&mut self, area: Rect, target: Target) {
         self.0.push((area, target));
     }
 
     /// Returns what was drawn last at a position.
-    pub fn at(&self, column: u16, row: u16) -> Option<&Target> {
+    pub(super) fn at(&self, column: u16, row: u16) -> Option<&Target> {
         let hit = self.0.iter().rev().find(|(area, _)| area.contains(Position::new(column, row)));
         hit.map(|(_, target)| target)
     }

@@ -6,7 +6,7 @@ use super::commands::{Command, Context};
 
 /// What a key has led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolved {
+pub(super) enum Resolved {
     Command(Command),
     /// The first half of a chord: the next key decides.
     Pending,
@@ -14,12 +14,12 @@ pub enum Resolved {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Keymap {
+pub(super) struct Keymap {
     pending: Option<String>,
 }
 
 impl Keymap {
-    pub fn resolve(&mut self, context: Context, event: KeyEvent) -> Resolved {
+    pub(super) fn resolve(&mut self, context: Context, event: KeyEvent) -> Resolved {
         let Some(key) = name(event) else { return Resolved::Nothing };
         let typed = match self.pending.take() {
             Some(first) => format!("{first} {key}"),

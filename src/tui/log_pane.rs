@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[derive(Default)]
-pub struct LogPane {
+pub(super) struct LogPane {
     open: Option<Open>,
     pub wrap: bool,
     /// What the last `load` has read, for the view.
@@ -27,7 +27,7 @@ struct Open {
     search: Option<Search>,
 }
 
-pub struct Search {
+pub(super) struct Search {
     pub wanted: String,
     pub matches: Vec<usize>,
     pub current: usize,
@@ -35,7 +35,11 @@ pub struct Search {
 
 impl LogPane {
     /// Points at an attempt's log; the same one stays where it is.
-    pub fn show(&mut self, attempt: Option<&Attempt>, path: impl Fn(ActionExecutionId) -> PathBuf) {
+    pub(super) fn show(
+        &mut self,
+        attempt: Option<&Attempt>,
+        path: impl Fn(ActionExecutionId) -> PathBuf,
+    ) {
         let Some(attempt) = attempt else {
             self.open = None;
             self.window.clear();
@@ -64,7 +68,7 @@ impl LogPane {
     }
 
     /// Reads what was written since and the lines that fit; `true` if the picture changes.
-    pub fn load(&mut self, height: usize) -> bool {
+    pub(super) fn load(&mut self, height: usize) -> bool {
         self.height = height;
         let Some(open) = &mut self.open else { return false };
         let grown = open.reader.refresh().unwrap_or(false);
@@ -86,37 +90,37 @@ impl LogPane {
         changed
     }
 
-    pub fn has_lines(&self) -> bool {
+    pub(super) fn has_lines(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.reader.line_count() > 0)
     }
 
     /// Returns the first line shown and the number of lines.
-    pub fn position(&self) -> (usize, usize) {
+    pub(super) fn position(&self) -> (usize, usize) {
         self.open.as_ref().map_or((0, 0), |open| (open.top, open.reader.line_count()))
     }
 
-    pub fn follows(&self) -> bool {
+    pub(super) fn follows(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.follow)
     }
 
-    pub fn active_search(&self) -> Option<&Search> {
+    pub(super) fn active_search(&self) -> Option<&Search> {
         self.open.as_ref()?.search.as_ref()
     }
 
-    pub fn scroll(&mut self, lines: isize) {
+    pub(super) fn scroll(&mut self, lines: isize) {
         let Some(open) = &mut self.open else { return };
         let last_top = open.reader.line_count().saturating_sub(self.height);
         open.top = open.top.saturating_add_signed(lines).min(last_top);
         open.follow = lines > 0 && open.top == last_top;
     }
 
-    pub fn toggle_follow(&mut self) {
+    pub(super) fn toggle_follow(&mut self) {
         if let Some(open) = &mut self.open {
             open.follow = !open.follow;
         }
     }
 
-    pub fn search(&mut self, wanted: &str) {
+    pub(super) fn search(&mut self, wanted: &str) {
         let Some(open) = &mut self.open else { return };
         if wanted.is_empty() {
             open.search = None;
@@ -144,7 +148,7 @@ impl LogPane {
     }
 
     /// Goes to another match; `0` to the current one.
-    pub fn next_match(&mut self, step: isize) {
+    pub(super) fn next_match(&mut self, step: isize) {
         let height = self.height;
         let Some(open) = &mut self.open else { return };
         let Some(search) = open.search.as_mut().filter(|it| !it.matches.is_empty()) else { return };
@@ -156,12 +160,12 @@ impl LogPane {
     }
 
     /// Tells whether there was a search to clear.
-    pub fn clear_search(&mut self) -> bool {
+    pub(super) fn clear_search(&mut self) -> bool {
         self.open.as_mut().is_some_and(|open| open.search.take().is_some())
     }
 
     /// Goes to the next line that looks like an error, from the top again after the last.
-    pub fn next_error(&mut self) -> bool {
+    pub(super) fn next_error(&mut self) -> bool {
         let Some(open) = &mut self.open else { return false };
         let found = open.reader.find(open.top + 2, looks_like_error).ok().flatten();
         let found = found.or_else(|| open.reader.find(0, looks_like_error).ok().flatten());

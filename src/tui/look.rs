@@ -15,7 +15,7 @@ pub struct Look {
 
 /// The state of anything on the board, as it is drawn: glyph, word and colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub(super) enum Mark {
     NotStarted,
     Running,
     Waiting,
@@ -131,7 +131,7 @@ impl Glyphs {
 }
 
 impl Mark {
-    pub fn of_execution(status: ExecutionStatus) -> Self {
+    pub(super) fn of_execution(status: ExecutionStatus) -> Self {
         match status {
             ExecutionStatus::InProgress | ExecutionStatus::Stopping => Self::Running,
             ExecutionStatus::Stopped | ExecutionStatus::Cancelled => Self::Stopped,
@@ -141,7 +141,7 @@ impl Mark {
         }
     }
 
-    pub fn of_stage(status: StageStatus) -> Self {
+    pub(super) fn of_stage(status: StageStatus) -> Self {
         match status {
             StageStatus::InProgress | StageStatus::Stopping => Self::Running,
             StageStatus::Succeeded => Self::Succeeded,
@@ -151,7 +151,7 @@ impl Mark {
         }
     }
 
-    pub fn of_action(status: ActionStatus) -> Self {
+    pub(super) fn of_action(status: ActionStatus) -> Self {
         match status {
             ActionStatus::InProgress => Self::Running,
             ActionStatus::Succeeded => Self::Succeeded,
@@ -160,7 +160,7 @@ impl Mark {
         }
     }
 
-    pub fn role(self) -> Role {
+    pub(super) fn role(self) -> Role {
         match self {
             Self::NotStarted => Role::Queued,
             Self::Running => Role::Running,
@@ -173,7 +173,7 @@ impl Mark {
     }
 
     /// Returns the glyph; a running one turns with `beat`.
-    pub fn glyph(self, look: &Look, beat: u64) -> &'static str {
+    pub(super) fn glyph(self, look: &Look, beat: u64) -> &'static str {
         let glyphs = &look.glyphs;
         match self {
             Self::NotStarted => glyphs.not_started,

@@ -233,7 +233,7 @@ impl Dashboard {
                 let target = self.hits.at(mouse.column, mouse.row).cloned();
                 match (mouse.kind, target) {
                     (MouseEventKind::Down(MouseButton::Left), Some(target)) => {
-                        self.ui.click(target)
+                        self.ui.click(target);
                     }
                     (MouseEventKind::ScrollDown, target) => self.ui.wheel(target.as_ref(), 3),
                     (MouseEventKind::ScrollUp, target) => self.ui.wheel(target.as_ref(), -3),

@@ -14,13 +14,13 @@ use ratatui::{Terminal, backend::CrosstermBackend};
 /// Whether the terminal is ours now, so that it is given back once and from anywhere.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-pub struct Screen {
+pub(super) struct Screen {
     pub terminal: Terminal<CrosstermBackend<Stdout>>,
     mouse: bool,
 }
 
 impl Screen {
-    pub fn take(mouse: bool) -> io::Result<Self> {
+    pub(super) fn take(mouse: bool) -> io::Result<Self> {
         restore_on_panic();
         enter(mouse)?;
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
@@ -28,20 +28,20 @@ impl Screen {
     }
 
     /// Draws one frame; the terminal shows it whole or not at all.
-    pub fn draw(&mut self, render: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+    pub(super) fn draw(&mut self, render: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
         queue!(io::stdout(), BeginSynchronizedUpdate)?;
         self.terminal.draw(render)?;
         execute!(io::stdout(), EndSynchronizedUpdate)
     }
 
-    pub fn toggle_mouse(&mut self) -> io::Result<bool> {
+    pub(super) fn toggle_mouse(&mut self) -> io::Result<bool> {
         self.mouse = !self.mouse;
         capture_mouse(self.mouse)?;
         Ok(self.mouse)
     }
 
     /// Gives the terminal back, stops this process until the shell continues it, and comes back.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    pub(super) fn suspend(&mut self) -> io::Result<()> {
         restore();
         // STOP, because a handler of ours turns TSTP into this very call.
         let group = rustix::process::getpgrp();
@@ -80,7 +80,7 @@ fn capture_mouse(on: bool) -> io::Result<()> {
 }
 
 /// Undoes everything `enter` did. Safe to call at any time.
-pub fn restore() {
+pub(super) fn restore() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }

@@ -8,12 +8,12 @@ use ratatui::{
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-pub fn width(text: &str) -> u16 {
+pub(super) fn width(text: &str) -> u16 {
     u16::try_from(text.width()).unwrap_or(u16::MAX)
 }
 
 /// Shortens `text` to `room` cells; what was cut shows as `ellipsis`.
-pub fn clip(text: &str, room: u16, ellipsis: &str) -> String {
+pub(super) fn clip(text: &str, room: u16, ellipsis: &str) -> String {
     if width(text) <= room {
         return text.to_owned();
     }
@@ -31,7 +31,7 @@ pub fn clip(text: &str, room: u16, ellipsis: &str) -> String {
 }
 
 /// Breaks `text` into at most `lines` lines of `room` cells, at spaces where there are some.
-pub fn wrap(text: &str, room: u16, lines: usize, ellipsis: &str) -> Vec<String> {
+pub(super) fn wrap(text: &str, room: u16, lines: usize, ellipsis: &str) -> Vec<String> {
     let mut wrapped: Vec<String> = Vec::new();
     let mut line = String::new();
     for word in text.split_whitespace() {
@@ -53,7 +53,7 @@ pub fn wrap(text: &str, room: u16, lines: usize, ellipsis: &str) -> Vec<String> 
 }
 
 /// Writes along one line and keeps track of where it stands; nothing is written outside.
-pub struct Pen<'a> {
+pub(super) struct Pen<'a> {
     buffer: &'a mut Buffer,
     x: u16,
     y: u16,
@@ -63,7 +63,7 @@ pub struct Pen<'a> {
 
 impl<'a> Pen<'a> {
     /// Starts at the beginning of line `row` of `area`.
-    pub fn on(buffer: &'a mut Buffer, area: Rect, row: u16, ellipsis: &'static str) -> Self {
+    pub(super) fn on(buffer: &'a mut Buffer, area: Rect, row: u16, ellipsis: &'static str) -> Self {
         let area = area.intersection(buffer.area);
         let inside = row < area.height;
         let end = if inside { area.right() } else { area.left() };
@@ -71,17 +71,17 @@ impl<'a> Pen<'a> {
     }
 
     /// Goes to the beginning of another line.
-    pub fn move_to(&mut self, area: Rect, row: u16) {
+    pub(super) fn move_to(&mut self, area: Rect, row: u16) {
         let area = area.intersection(self.buffer.area);
         let end = if row < area.height { area.right() } else { area.left() };
         (self.x, self.y, self.end) = (area.left(), area.top().saturating_add(row), end);
     }
 
-    pub fn room(&self) -> u16 {
+    pub(super) fn room(&self) -> u16 {
         self.end.saturating_sub(self.x)
     }
 
-    pub fn write(&mut self, text: &str, style: Style) -> &mut Self {
+    pub(super) fn write(&mut self, text: &str, style: Style) -> &mut Self {
         let room = self.room();
         let style = exactly(style);
         if room > 0 {
@@ -92,13 +92,13 @@ impl<'a> Pen<'a> {
         self
     }
 
-    pub fn skip(&mut self, cells: u16) -> &mut Self {
+    pub(super) fn skip(&mut self, cells: u16) -> &mut Self {
         self.x = self.x.saturating_add(cells).min(self.end);
         self
     }
 
     /// Writes so that the text ends at the right edge and takes it out of the room that is left.
-    pub fn write_right(&mut self, text: &str, style: Style) -> &mut Self {
+    pub(super) fn write_right(&mut self, text: &str, style: Style) -> &mut Self {
         let needed = width(text);
         if needed < self.room() {
             let start = self.end - needed;

@@ -206,10 +206,12 @@ impl Paint {
     }
 }
 
+/// The levels of the colour cube.
+const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+
 /// Finds the colour of the 256 that is nearest: a step of the cube or of the grey ramp.
 fn nearest_indexed(color: Color) -> Color {
     let Color::Rgb(red, green, blue) = color else { return color };
-    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let step =
         |value: u8| (0_u8..6).min_by_key(|at| STEPS[usize::from(*at)].abs_diff(value)).unwrap_or(0);
     let cube = [step(red), step(green), step(blue)];

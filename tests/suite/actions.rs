@@ -206,7 +206,7 @@ fn output_variables_reach_later_actions() {
         "make",
         r#"commands = ["V='a b'\"'\"'c'"]
 output_variables = ["V", "UNSET"]"#,
-    ) + &stage("Use", "use", r##"commands = ["cat <<'END'\n#{make.V}\nEND"]"##);
+    ) + &stage("Use", "use", r#"commands = ["cat <<'END'\n#{make.V}\nEND"]"#);
     let (home, code) = run(&stages);
     assert_eq!(code, 0);
     assert!(home.log(&newest(&home), "use").ends_with("a b'c\n"));

@@ -132,7 +132,7 @@ fn names(text: &str) -> String {
         expanded.push_str(&flat);
         if let Some((_, group)) = flat.split_once("use crate::{") {
             for part in group.split([',', '{', '}', ' ']) {
-                expanded.push_str(&format!(" crate::{part} "));
+                expanded.extend([" crate::", part, " "]);
             }
         }
         expanded.push('\n');

@@ -1,7 +1,5 @@
 //! The dashboard in a real terminal: tmux types and reads.
 
-#![expect(clippy::disallowed_methods, reason = "tests start programs")]
-
 use std::process::Command;
 
 use crate::support::{GATE, Home, PROGRAM, eventually, pipeline, stage};

@@ -1,5 +1,12 @@
 //! The whole program from outside: real git, real processes, real SQLite, a real terminal.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test that cannot be set up has failed; tests start programs and say why they skip"
+)]
+
 mod support;
 
 mod actions;

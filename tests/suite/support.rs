@@ -1,9 +1,6 @@
 //! Repositories, state directories and runtimes of a test's own. Nothing here waits for time to
 //! pass: it waits for a condition, with a deadline.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-#![expect(clippy::disallowed_methods, reason = "tests start programs and look at the clock")]
-
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -16,14 +13,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take before it counts as never.
-pub fn patience() -> Duration {
+pub(crate) fn patience() -> Duration {
     let seconds = std::env::var("STAGEGATE_TEST_PATIENCE").ok().and_then(|it| it.parse().ok());
     Duration::from_secs(seconds.unwrap_or(60))
 }
 
 /// Looks again and again until there is an answer.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + patience();
     loop {
         if let Some(found) = look() {
@@ -34,28 +31,28 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_stagegate");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_stagegate");
 
 /// A folder with a repository on branch `main` and a state directory beside it.
-pub struct Home {
+pub(crate) struct Home {
     directory: TempDir,
     pub environment: Vec<(String, String)>,
 }
 
-pub struct Finished {
+pub(crate) struct Finished {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = Self::without_commit();
         home.commit("first");
         home
     }
 
-    pub fn without_commit() -> Self {
+    pub(crate) fn without_commit() -> Self {
         let directory = TempDir::with_prefix("stagegate-test-").unwrap();
         let home = Self { directory, environment: Vec::new() };
         std::fs::create_dir(home.repository()).unwrap();
@@ -64,29 +61,29 @@ impl Home {
     }
 
     /// A home whose repository holds a pipeline that is not part of any commit.
-    pub fn with_pipeline(text: &str) -> Self {
+    pub(crate) fn with_pipeline(text: &str) -> Self {
         let home = Self::new();
         home.write_pipeline(text);
         home
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn repository(&self) -> PathBuf {
+    pub(crate) fn repository(&self) -> PathBuf {
         self.root().join("repository")
     }
 
-    pub fn state_dir(&self) -> PathBuf {
+    pub(crate) fn state_dir(&self) -> PathBuf {
         self.root().join("state")
     }
 
-    pub fn write_pipeline(&self, text: &str) {
+    pub(crate) fn write_pipeline(&self, text: &str) {
         std::fs::write(self.repository().join("stagegate.toml"), text).unwrap();
     }
 
-    pub fn git_in(&self, directory: &Path, arguments: &[&str]) -> String {
+    pub(crate) fn git_in(&self, directory: &Path, arguments: &[&str]) -> String {
         let output = Command::new("git")
             .args(["-c", "user.name=Mira", "-c", "user.email=mira@example.org"])
             .args(["-c", "commit.gpgsign=false", "-c", "protocol.file.allow=always"])
@@ -101,12 +98,12 @@ impl Home {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    pub fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         self.git_in(&self.repository(), arguments)
     }
 
     /// Commits a change and returns its id.
-    pub fn commit(&self, subject: &str) -> String {
+    pub(crate) fn commit(&self, subject: &str) -> String {
         let path = self.repository().join("file.txt");
         let before = std::fs::read_to_string(&path).unwrap_or_default();
         std::fs::write(&path, format!("{before}{subject}\n")).unwrap();
@@ -115,7 +112,7 @@ impl Home {
         self.git(&["rev-parse", "HEAD"])
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command
             .args(arguments)
@@ -129,7 +126,7 @@ impl Home {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Finished {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
         let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
         Finished {
             code: status.code().unwrap_or(-1),
@@ -139,25 +136,25 @@ impl Home {
     }
 
     #[track_caller]
-    pub fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let finished = self.run(arguments);
         assert_eq!(finished.code, 0, "{arguments:?}: {}", finished.stderr);
         finished.stdout
     }
 
     #[track_caller]
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.ok(arguments)).unwrap()
     }
 
     /// Starts a runtime and waits until it has taken its baseline.
-    pub fn watch(&self) -> Watch {
+    pub(crate) fn watch(&self) -> Watch {
         let watch = self.watch_unready();
         watch.wait_for("watching from");
         watch
     }
 
-    pub fn watch_unready(&self) -> Watch {
+    pub(crate) fn watch_unready(&self) -> Watch {
         let mut child =
             self.command(&["watch"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = Arc::new(Mutex::new(String::new()));
@@ -177,14 +174,14 @@ impl Home {
     }
 
     /// Returns the executions of a pipeline, newest first.
-    pub fn executions(&self, pipeline: &str) -> Vec<Value> {
+    pub(crate) fn executions(&self, pipeline: &str) -> Vec<Value> {
         let history = self.json(&["history", pipeline, "--json"]);
         history["pipelineExecutionSummaries"].as_array().unwrap().clone()
     }
 
     /// Waits until the newest execution has a status, and returns it.
     #[track_caller]
-    pub fn newest_becomes(&self, pipeline: &str, status: &str) -> Value {
+    pub(crate) fn newest_becomes(&self, pipeline: &str, status: &str) -> Value {
         eventually(&format!("the newest execution of {pipeline} is {status}"), || {
             let newest = self.executions(pipeline).into_iter().next()?;
             (newest["status"] == status).then_some(newest)
@@ -193,7 +190,7 @@ impl Home {
 
     /// Waits until so many executions are there.
     #[track_caller]
-    pub fn executions_become(&self, pipeline: &str, count: usize) -> Vec<Value> {
+    pub(crate) fn executions_become(&self, pipeline: &str, count: usize) -> Vec<Value> {
         eventually(&format!("{pipeline} has {count} executions"), || {
             let executions = self.executions(pipeline);
             (executions.len() == count).then_some(executions)
@@ -201,7 +198,7 @@ impl Home {
     }
 
     /// Returns the details of the newest attempt of an action.
-    pub fn action(&self, execution: &Value, name: &str) -> Option<Value> {
+    pub(crate) fn action(&self, execution: &Value, name: &str) -> Option<Value> {
         let id = execution["pipelineExecutionId"].as_str().unwrap();
         let shown = self.json(&["show", id, "--json"]);
         let actions = shown["actionExecutionDetails"].as_array().unwrap().clone();
@@ -210,7 +207,7 @@ impl Home {
 
     /// Waits for a gate and returns its token.
     #[track_caller]
-    pub fn open_gate(&self, pipeline: &str) -> String {
+    pub(crate) fn open_gate(&self, pipeline: &str) -> String {
         eventually("a gate is open", || {
             let state = self.json(&["status", pipeline, "--json"]);
             let stages = state["stageStates"].as_array()?.clone();
@@ -221,25 +218,25 @@ impl Home {
         })
     }
 
-    pub fn log(&self, execution: &Value, action: &str) -> String {
+    pub(crate) fn log(&self, execution: &Value, action: &str) -> String {
         let id = execution["pipelineExecutionId"].as_str().unwrap();
         self.ok(&["logs", id, action])
     }
 }
 
 /// A `stagegate watch` that ends with the test.
-pub struct Watch {
+pub(crate) struct Watch {
     child: Child,
     lines: Arc<Mutex<String>>,
 }
 
 impl Watch {
-    pub fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         self.lines.lock().unwrap().clone()
     }
 
     #[track_caller]
-    pub fn wait_for(&self, text: &str) {
+    pub(crate) fn wait_for(&self, text: &str) {
         let deadline = Instant::now() + patience();
         while !self.output().contains(text) {
             assert!(Instant::now() < deadline, "{text:?} never came in:\n{}", self.output());
@@ -248,18 +245,14 @@ impl Watch {
     }
 
     /// Ends it the way a power cut does.
-    pub fn kill_hard(mut self) {
+    pub(crate) fn kill_hard(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub fn terminate(mut self) -> i32 {
+    pub(crate) fn terminate(mut self) -> i32 {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap().code().unwrap_or(-1)
-    }
-
-    pub fn wait(mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 }
@@ -272,7 +265,7 @@ impl Drop for Watch {
 }
 
 /// A pipeline with the stages given as TOML after the source stage.
-pub fn pipeline(name: &str, branch: &str, stages: &str) -> String {
+pub(crate) fn pipeline(name: &str, branch: &str, stages: &str) -> String {
     format!(
         r#"name = "{name}"
 [[stage]]
@@ -286,13 +279,13 @@ configuration = {{ RepositoryPath = ".", BranchName = "{branch}" }}
 }
 
 /// A stage with one Commands action; what is given is the rest of the action's TOML.
-pub fn stage(stage: &str, action: &str, rest: &str) -> String {
+pub(crate) fn stage(stage: &str, action: &str, rest: &str) -> String {
     format!(
         "[[stage]]\nname = \"{stage}\"\n[[stage.action]]\nname = \"{action}\"\ncategory = \"Build\"\n{rest}\n"
     )
 }
 
-pub const GATE: &str = r#"
+pub(crate) const GATE: &str = r#"
 [[stage]]
 name = "Release"
 [[stage.action]]

@@ -273,7 +273,7 @@ impl Scene {
     ) -> Result<(), Refusal> {
         let lanes = self.engine.state().pipelines["p"].lanes.values();
         let deployed = lanes
-            .flat_map(|lane| lane.slots.get("Deploy"))
+            .filter_map(|lane| lane.slots.get("Deploy"))
             .find_map(|slot| slot.last_success.as_ref())
             .map(|it| it.revision.id.clone());
         self.request(Request::PutApprovalResult {

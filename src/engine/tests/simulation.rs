@@ -2,6 +2,13 @@
 //!
 //! `SIM_SEED=123 cargo test simulation` runs one seed; what fails prints it.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "picks are small, and every kind of turn has the same shape"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scene::{operator, pipeline, revision};
@@ -10,7 +17,7 @@ use crate::{
         Comparison, Effect, Engine, Event, Fact, Input, Refusal, Relation, Request,
         TransitionChange,
         rng::Rng,
-        state::{Place, Progress, State},
+        state::{ActionExecution, Place, Progress, State},
     },
     model::*,
 };
@@ -378,7 +385,7 @@ impl World {
             {
                 for earlier in declared.actions.iter().filter(|it| it.run_order < action.run_order)
                 {
-                    let status = entered.actions.get(&earlier.name).map(|it| it.status());
+                    let status = entered.actions.get(&earlier.name).map(ActionExecution::status);
                     let passed = status == Some(ActionStatus::Succeeded);
                     assert!(
                         passed,

@@ -21,7 +21,7 @@ use crate::{
 /// How long a new dialog ignores its confirming key.
 const ARMING: Span = Span(300);
 
-pub struct Dialog {
+pub(crate) struct Dialog {
     pub subject: Subject,
     pub title: String,
     /// What the dialog says, apart from a gate's review.
@@ -31,7 +31,7 @@ pub struct Dialog {
     pub opened_at: Timestamp,
 }
 
-pub struct Field {
+pub(crate) struct Field {
     pub label: &'static str,
     pub input: TextField,
     /// Keys go into the field until it is left with Tab, Enter or Esc.
@@ -40,7 +40,7 @@ pub struct Field {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Required {
+pub(crate) enum Required {
     No,
     Something,
     Exactly(String),
@@ -48,7 +48,7 @@ pub enum Required {
 
 /// What the dialog is about; it keeps names and tokens, never positions.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Subject {
+pub(crate) enum Subject {
     Gate {
         token: ApprovalToken,
         pipeline: PipelineName,
@@ -89,7 +89,7 @@ impl Dialog {
         self
     }
 
-    pub fn gate(at: GateAt<'_>, status: ApprovalStatus, now: Timestamp) -> Self {
+    pub(crate) fn gate(at: GateAt<'_>, status: ApprovalStatus, now: Timestamp) -> Self {
         let subject = Subject::Gate {
             token: at.gate.token,
             pipeline: at.pipeline.name.clone(),
@@ -106,7 +106,7 @@ impl Dialog {
         }
     }
 
-    pub fn stop(
+    pub(crate) fn stop(
         pipeline: &PipelineName,
         execution: ExecutionId,
         commit: &str,
@@ -133,7 +133,7 @@ impl Dialog {
         )
     }
 
-    pub fn retry_all(
+    pub(crate) fn retry_all(
         pipeline: &PipelineName,
         stage: &StageName,
         execution: ExecutionId,
@@ -148,7 +148,7 @@ impl Dialog {
         Self::new(subject, "Retry stage".to_owned(), lines, now)
     }
 
-    pub fn start(pipeline: &PipelineName, lane: Option<&LaneCard>, now: Timestamp) -> Self {
+    pub(crate) fn start(pipeline: &PipelineName, lane: Option<&LaneCard>, now: Timestamp) -> Self {
         let lane = lane.map(|it| it.lane.clone());
         let words = lane.as_ref().map_or("its branch", |lane| lane.label());
         let lines = vec![format!("Start an execution of {pipeline} at the head of {words}.")];
@@ -156,7 +156,7 @@ impl Dialog {
         Self::new(subject, "Start execution".to_owned(), lines, now)
     }
 
-    pub fn transition(
+    pub(crate) fn transition(
         pipeline: &PipelineName,
         stage: &StageName,
         enable: bool,
@@ -175,7 +175,7 @@ impl Dialog {
         if enable { dialog } else { dialog.with_field("reason", Required::Something, true) }
     }
 
-    pub fn quit(now: Timestamp) -> Self {
+    pub(crate) fn quit(now: Timestamp) -> Self {
         let lines = vec![
             "The runtime is part of this dashboard: commits are not watched while it is closed."
                 .to_owned(),
@@ -185,12 +185,12 @@ impl Dialog {
         Self::new(Subject::Quit, "Leave".to_owned(), lines, now)
     }
 
-    pub fn has_active_field(&self) -> bool {
+    pub(crate) fn has_active_field(&self) -> bool {
         self.field.as_ref().is_some_and(|field| field.active)
     }
 
     /// A downgrade wants the revision typed before it can be approved.
-    pub fn review_arrived(&mut self, arrived: ApprovalToken, review: &Arc<Review>) {
+    pub(crate) fn review_arrived(&mut self, arrived: ApprovalToken, review: &Arc<Review>) {
         let Subject::Gate { token, revision, status, .. } = &self.subject else { return };
         if *token == arrived && *status == ApprovalStatus::Approved && review.is_downgrade() {
             let required = Required::Exactly(revision.clone());
@@ -203,7 +203,7 @@ impl Dialog {
     }
 
     /// Turns an approval into a rejection that wants its reason.
-    pub fn reject_instead(&mut self) {
+    pub(crate) fn reject_instead(&mut self) {
         if let Subject::Gate { status, .. } = &mut self.subject {
             *status = ApprovalStatus::Rejected;
             let input = self.field.take().map(|it| it.input).unwrap_or_default();
@@ -213,25 +213,24 @@ impl Dialog {
     }
 
     /// Says why `y` would do nothing yet.
-    pub fn missing(&self) -> Option<String> {
+    pub(crate) fn missing(&self) -> Option<String> {
         let field = self.field.as_ref()?;
         let text = field.input.text().trim();
         match &field.required {
-            Required::No => None,
             Required::Something if text.is_empty() => Some(format!("a {} is needed", field.label)),
             Required::Exactly(wanted) if text != wanted => {
                 Some(format!("type {wanted} to approve a DOWNGRADE"))
             }
-            Required::Something | Required::Exactly(_) => None,
+            Required::No | Required::Something | Required::Exactly(_) => None,
         }
     }
 
-    pub fn is_armed(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_armed(&self, now: Timestamp) -> bool {
         now.since(self.opened_at) >= ARMING
     }
 
     /// Says in one word what `y` does.
-    pub fn verb(&self) -> &'static str {
+    pub(crate) fn verb(&self) -> &'static str {
         match &self.subject {
             Subject::Gate { status: ApprovalStatus::Approved, .. } => "approve",
             Subject::Gate { status: ApprovalStatus::Rejected, .. } => "reject",
@@ -246,7 +245,7 @@ impl Dialog {
     }
 
     /// Returns what confirming leads to.
-    pub fn wish(&self) -> Wish {
+    pub(crate) fn wish(&self) -> Wish {
         let typed = || self.field.as_ref().map_or("", |it| it.input.text()).trim().to_owned();
         Wish::Submit(match self.subject.clone() {
             Subject::Gate { token, pipeline, stage, action, revision, status } => {

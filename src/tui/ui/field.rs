@@ -4,30 +4,30 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_segmentation::UnicodeSegmentation;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TextField {
+pub(crate) struct TextField {
     text: String,
     /// A byte offset at a grapheme boundary.
     cursor: usize,
 }
 
 impl TextField {
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    pub fn before_cursor(&self) -> &str {
+    pub(crate) fn before_cursor(&self) -> &str {
         &self.text[..self.cursor]
     }
 
     /// Takes pasted text; line breaks become spaces.
-    pub fn insert(&mut self, text: &str) {
+    pub(crate) fn insert(&mut self, text: &str) {
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         self.text.insert_str(self.cursor, &text);
         self.cursor += text.len();
     }
 
     /// Takes a key; `false` if the field has no use for it.
-    pub fn handle(&mut self, key: KeyEvent) -> bool {
+    pub(crate) fn handle(&mut self, key: KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match (key.code, control) {
             (KeyCode::Char('a'), true) | (KeyCode::Home, _) => self.cursor = 0,
@@ -60,8 +60,8 @@ impl TextField {
     }
 
     fn previous(&self) -> usize {
-        let before = self.text[..self.cursor].grapheme_indices(true);
-        before.last().map_or(0, |(at, _)| at)
+        let mut before = self.text[..self.cursor].grapheme_indices(true);
+        before.next_back().map_or(0, |(at, _)| at)
     }
 
     fn next(&self) -> usize {

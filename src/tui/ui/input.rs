@@ -18,7 +18,7 @@ use crate::{
 const PAGE: isize = 10;
 
 impl Ui {
-    pub fn key(&mut self, key: KeyEvent, now: Timestamp) -> Vec<Wish> {
+    pub(crate) fn key(&mut self, key: KeyEvent, now: Timestamp) -> Vec<Wish> {
         match self.overlays.last_mut() {
             Some(Overlay::Commands(_)) => self.key_in_list(key, now),
             Some(Overlay::Search(_)) => {
@@ -53,7 +53,7 @@ impl Ui {
         }
     }
 
-    pub fn paste(&mut self, text: &str) {
+    pub(crate) fn paste(&mut self, text: &str) {
         match self.overlays.last_mut() {
             Some(Overlay::Dialog(dialog)) => {
                 if let Some(field) = dialog.field.as_mut().filter(|field| field.active) {
@@ -66,7 +66,7 @@ impl Ui {
         }
     }
 
-    pub fn click(&mut self, target: Target) {
+    pub(crate) fn click(&mut self, target: Target) {
         if !self.overlays.is_empty() {
             return;
         }
@@ -86,7 +86,7 @@ impl Ui {
     }
 
     /// Scrolls what lies under the pointer.
-    pub fn wheel(&mut self, target: Option<&Target>, lines: isize) {
+    pub(crate) fn wheel(&mut self, target: Option<&Target>, lines: isize) {
         match (self.overlays.last_mut(), target) {
             (Some(Overlay::Dialog(dialog)), _) => {
                 dialog.scroll = dialog.scroll.saturating_add_signed(lines);
@@ -94,7 +94,7 @@ impl Ui {
             (Some(Overlay::Commands(list)), _) => list.move_by(lines.signum()),
             (Some(Overlay::Search(_)), _) => {}
             (None, Some(Target::Lane { .. })) => {
-                self.selection.move_lane(&self.board, lines.signum())
+                self.selection.move_lane(&self.board, lines.signum());
             }
             (None, Some(Target::Action { .. })) => {
                 self.selection.move_action(&self.board, lines.signum());
@@ -153,7 +153,7 @@ impl Ui {
     }
 
     /// Does what a command says. This is the only door: keys, palette and help come through here.
-    pub fn command(&mut self, command: Command, now: Timestamp) -> Vec<Wish> {
+    pub(crate) fn command(&mut self, command: Command, now: Timestamp) -> Vec<Wish> {
         if self.context() == Context::Dialog {
             return self.command_in_dialog(command, now);
         }
@@ -326,19 +326,12 @@ impl Ui {
     }
 
     fn review(&mut self, status: ApprovalStatus, now: Timestamp) -> Vec<Wish> {
-        match self.gate() {
-            Some(at) => {
-                let dialog = Dialog::gate(at, status, now);
-                self.open_dialog(dialog)
-            }
-            None => {
-                self.say(
-                    Severity::Remark,
-                    "no gate waits in this stage; ! goes to the next one",
-                    now,
-                );
-                Vec::new()
-            }
+        if let Some(at) = self.gate() {
+            let dialog = Dialog::gate(at, status, now);
+            self.open_dialog(dialog)
+        } else {
+            self.say(Severity::Remark, "no gate waits in this stage; ! goes to the next one", now);
+            Vec::new()
         }
     }
 
@@ -349,12 +342,11 @@ impl Ui {
             let commit = execution.revision.id.short();
             Some(Dialog::stop(&pipeline.name, execution.id, commit, mode, now))
         });
-        match found {
-            Some(dialog) => self.open_dialog(dialog),
-            None => {
-                self.say(Severity::Remark, "nothing runs or waits in this stage", now);
-                Vec::new()
-            }
+        if let Some(dialog) = found {
+            self.open_dialog(dialog)
+        } else {
+            self.say(Severity::Remark, "nothing runs or waits in this stage", now);
+            Vec::new()
         }
     }
 
@@ -369,20 +361,12 @@ impl Ui {
     }
 
     fn retry(&mut self, now: Timestamp) -> Vec<Wish> {
-        match self.failed_stage() {
-            Some((pipeline, stage, execution)) => {
-                let mode = RetryMode::FailedActions;
-                vec![Wish::Submit(Operation::RetryStageExecution {
-                    pipeline,
-                    stage,
-                    execution,
-                    mode,
-                })]
-            }
-            None => {
-                self.say(Severity::Remark, "this stage has neither failed nor been stopped", now);
-                Vec::new()
-            }
+        if let Some((pipeline, stage, execution)) = self.failed_stage() {
+            let mode = RetryMode::FailedActions;
+            vec![Wish::Submit(Operation::RetryStageExecution { pipeline, stage, execution, mode })]
+        } else {
+            self.say(Severity::Remark, "this stage has neither failed nor been stopped", now);
+            Vec::new()
         }
     }
 
@@ -400,12 +384,11 @@ impl Ui {
             let enable = !stage.transition.as_ref()?.enabled;
             Some(Dialog::transition(&pipeline.name, &stage.name, enable, now))
         });
-        match found {
-            Some(dialog) => self.open_dialog(dialog),
-            None => {
-                self.say(Severity::Remark, "the first stage has no inbound transition", now);
-                Vec::new()
-            }
+        if let Some(dialog) = found {
+            self.open_dialog(dialog)
+        } else {
+            self.say(Severity::Remark, "the first stage has no inbound transition", now);
+            Vec::new()
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::field::TextField;
 use crate::tui::commands::{Command, Context};
 
-pub struct CommandList {
+pub(crate) struct CommandList {
     pub title: &'static str,
     pub filter: TextField,
     pub selected: usize,
@@ -13,17 +13,17 @@ pub struct CommandList {
 }
 
 impl CommandList {
-    pub fn help(context: Context) -> Self {
+    pub(crate) fn help(context: Context) -> Self {
         Self { title: "Keys", filter: TextField::default(), selected: 0, context, only_keys: true }
     }
 
-    pub fn palette(context: Context) -> Self {
+    pub(crate) fn palette(context: Context) -> Self {
         let title = "Commands";
         Self { title, filter: TextField::default(), selected: 0, context, only_keys: false }
     }
 
     /// Returns the commands that fit what was typed.
-    pub fn matching(&self) -> Vec<Command> {
+    pub(crate) fn matching(&self) -> Vec<Command> {
         let wanted = self.filter.text().to_lowercase();
         let fits = |command: &Command| {
             let has_key = command.first_key(self.context).is_some();
@@ -34,12 +34,12 @@ impl CommandList {
         Command::ALL.iter().copied().filter(fits).collect()
     }
 
-    pub fn move_by(&mut self, step: isize) {
+    pub(crate) fn move_by(&mut self, step: isize) {
         let last = self.matching().len().saturating_sub(1);
         self.selected = self.selected.saturating_add_signed(step).min(last);
     }
 
-    pub fn chosen(&self) -> Option<Command> {
+    pub(crate) fn chosen(&self) -> Option<Command> {
         self.matching().get(self.selected).copied()
     }
 }

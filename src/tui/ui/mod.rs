@@ -2,17 +2,17 @@
 //!
 //! Keys and boards go in, wishes come out. Nothing here draws, waits or talks to a runtime.
 
-pub mod dialog;
-pub mod field;
+pub(super) mod dialog;
+pub(super) mod field;
 mod input;
-pub mod list;
-pub mod selection;
+pub(super) mod list;
+pub(super) mod selection;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use dialog::{Dialog, Subject};
 use list::CommandList;
-pub use selection::Selection;
+pub(super) use selection::Selection;
 
 use super::{commands::Context, keymap::Keymap, log_pane::LogPane};
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 /// How long a message stays.
 const TOAST: Span = Span(6_000);
 
-pub struct Ui {
+pub(super) struct Ui {
     pub board: Arc<Board>,
     pub selection: Selection,
     pub focus: Pane,
@@ -43,21 +43,21 @@ pub struct Ui {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pane {
+pub(super) enum Pane {
     Lanes,
     Board,
     Detail,
 }
 
 /// What lies over the board; the last one has the keyboard.
-pub enum Overlay {
+pub(super) enum Overlay {
     Dialog(Dialog),
     /// Help and palette: commands to look through and to run.
     Commands(CommandList),
     Search(field::TextField),
 }
 
-pub struct Toast {
+pub(super) struct Toast {
     pub text: String,
     pub severity: Severity,
     pub until: Timestamp,
@@ -65,7 +65,7 @@ pub struct Toast {
 
 /// What the ui cannot do itself.
 #[derive(Debug, PartialEq)]
-pub enum Wish {
+pub(super) enum Wish {
     Submit(Operation),
     LoadReview(ApprovalToken),
     Quit,
@@ -76,7 +76,7 @@ pub enum Wish {
 }
 
 impl Ui {
-    pub fn new(board: Arc<Board>, ownership: super::Ownership) -> Self {
+    pub(super) fn new(board: Arc<Board>, ownership: super::Ownership) -> Self {
         let mut ui = Self {
             board: Arc::default(),
             selection: Selection::default(),
@@ -96,7 +96,7 @@ impl Ui {
     }
 
     /// Takes a new board; selection follows identity, not position.
-    pub fn set_board(&mut self, board: Arc<Board>) {
+    pub(super) fn set_board(&mut self, board: Arc<Board>) {
         self.board = board;
         self.selection.repair(&self.board);
         let open: Vec<ApprovalToken> = self.board.open_gates().map(|at| at.gate.token).collect();
@@ -110,7 +110,7 @@ impl Ui {
         });
     }
 
-    pub fn set_review(&mut self, token: ApprovalToken, review: Review) {
+    pub(super) fn set_review(&mut self, token: ApprovalToken, review: Review) {
         let review = Arc::new(review);
         for overlay in &mut self.overlays {
             if let Overlay::Dialog(dialog) = overlay {
@@ -120,11 +120,11 @@ impl Ui {
         self.reviews.insert(token, review);
     }
 
-    pub fn say(&mut self, severity: Severity, text: impl Into<String>, now: Timestamp) {
+    pub(super) fn say(&mut self, severity: Severity, text: impl Into<String>, now: Timestamp) {
         self.toast = Some(Toast { text: text.into(), severity, until: now + TOAST });
     }
 
-    pub fn context(&self) -> Context {
+    pub(super) fn context(&self) -> Context {
         match (self.overlays.last(), self.focus) {
             (Some(Overlay::Dialog(_)), _) => Context::Dialog,
             (_, Pane::Detail) => Context::Detail,
@@ -132,27 +132,27 @@ impl Ui {
         }
     }
 
-    pub fn pipeline(&self) -> Option<&PipelineCard> {
+    pub(super) fn pipeline(&self) -> Option<&PipelineCard> {
         self.board.pipeline(self.selection.pipeline.as_ref()?)
     }
 
-    pub fn lane(&self) -> Option<&LaneCard> {
+    pub(super) fn lane(&self) -> Option<&LaneCard> {
         let lane = self.selection.lane.as_ref()?;
         self.pipeline()?.lanes.iter().find(|it| it.lane == *lane)
     }
 
-    pub fn stage(&self) -> Option<&StageCard> {
+    pub(super) fn stage(&self) -> Option<&StageCard> {
         let stage = self.selection.stage.as_ref()?;
         self.lane()?.stages.iter().find(|it| it.name == *stage)
     }
 
-    pub fn action(&self) -> Option<&ActionCard> {
+    pub(super) fn action(&self) -> Option<&ActionCard> {
         let action = self.selection.action.as_ref()?;
         self.stage()?.actions.iter().find(|it| it.name == *action)
     }
 
     /// Returns the gate that is meant: the selected action, else the one of the selected stage.
-    pub fn gate(&self) -> Option<GateAt<'_>> {
+    pub(super) fn gate(&self) -> Option<GateAt<'_>> {
         let here = |at: &GateAt<'_>| {
             Some(&at.pipeline.name) == self.selection.pipeline.as_ref()
                 && Some(&at.lane.lane) == self.selection.lane.as_ref()
@@ -162,12 +162,12 @@ impl Ui {
     }
 
     /// Returns the gate the detail pane shows.
-    pub fn selected_gate(&self) -> Option<GateAt<'_>> {
+    pub(super) fn selected_gate(&self) -> Option<GateAt<'_>> {
         self.gate().filter(|at| Some(&at.action.name) == self.selection.action.as_ref())
     }
 
     /// Points the log pane at the selected action and says which review is missing.
-    pub fn follow_selection(
+    pub(super) fn follow_selection(
         &mut self,
         path: impl Fn(ActionExecutionId) -> std::path::PathBuf,
     ) -> Option<Wish> {
@@ -178,7 +178,7 @@ impl Ui {
     }
 
     /// Tells whether anything on the board runs, so that elapsed times must move.
-    pub fn something_runs(&self) -> bool {
+    pub(super) fn something_runs(&self) -> bool {
         self.board.pipelines.iter().flat_map(|it| &it.lanes).flat_map(|it| &it.stages).any(
             |stage| {
                 stage.is_occupied()
@@ -191,7 +191,7 @@ impl Ui {
     }
 
     /// Counts gates that wait and stages that failed.
-    pub fn attention(&self) -> (usize, usize) {
+    pub(super) fn attention(&self) -> (usize, usize) {
         let places = selection::attention(&self.board);
         let gates = places.iter().filter(|place| place.is_gate).count();
         (gates, places.len() - gates)

@@ -6,7 +6,7 @@ use crate::{
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
+pub(crate) struct Selection {
     pub pipeline: Option<PipelineName>,
     pub lane: Option<Lane>,
     pub stage: Option<StageName>,
@@ -15,14 +15,14 @@ pub struct Selection {
 
 /// A place that needs a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     pub selection: Selection,
     pub is_gate: bool,
 }
 
 impl Selection {
     /// Puts what is gone back to something that is there.
-    pub fn repair(&mut self, board: &Board) {
+    pub(crate) fn repair(&mut self, board: &Board) {
         let pipeline = self.pipeline.as_ref().and_then(|name| board.pipeline(name));
         let pipeline = pipeline.or(board.pipelines.first().map(AsRef::as_ref));
         self.pipeline = pipeline.map(|it| it.name.clone());
@@ -47,7 +47,12 @@ impl Selection {
     }
 
     /// Selects a lane and forgets the stage, so that `repair` finds the interesting one.
-    pub fn go_to_lane(&mut self, pipeline: &PipelineName, lane: Option<&Lane>, board: &Board) {
+    pub(crate) fn go_to_lane(
+        &mut self,
+        pipeline: &PipelineName,
+        lane: Option<&Lane>,
+        board: &Board,
+    ) {
         *self = Self {
             pipeline: Some(pipeline.clone()),
             lane: lane.cloned(),
@@ -57,7 +62,7 @@ impl Selection {
         self.repair(board);
     }
 
-    pub fn move_stage(&mut self, board: &Board, step: isize) -> bool {
+    pub(crate) fn move_stage(&mut self, board: &Board, step: isize) -> bool {
         let Some(lane) = self.lane_card(board) else { return false };
         let position = lane.stages.iter().position(|it| Some(&it.name) == self.stage.as_ref());
         let Some(target) = position.and_then(|at| at.checked_add_signed(step)) else {
@@ -70,7 +75,7 @@ impl Selection {
         true
     }
 
-    pub fn move_action(&mut self, board: &Board, step: isize) {
+    pub(crate) fn move_action(&mut self, board: &Board, step: isize) {
         let Some(stage) = self
             .lane_card(board)
             .and_then(|lane| lane.stages.iter().find(|it| Some(&it.name) == self.stage.as_ref()))
@@ -84,7 +89,7 @@ impl Selection {
     }
 
     /// Moves through the rows of the lanes pane.
-    pub fn move_lane(&mut self, board: &Board, step: isize) {
+    pub(crate) fn move_lane(&mut self, board: &Board, step: isize) {
         let rows = lane_rows(board);
         let position = rows.iter().position(|(pipeline, lane)| {
             Some(pipeline) == self.pipeline.as_ref() && *lane == self.lane
@@ -97,7 +102,7 @@ impl Selection {
     }
 
     /// Goes to the next place that needs a person; `false` if there is none.
-    pub fn next_attention(&mut self, board: &Board) -> bool {
+    pub(crate) fn next_attention(&mut self, board: &Board) -> bool {
         let places = attention(board);
         let here = places.iter().position(|place| place.selection == *self);
         let next = here.map_or(0, |at| at + 1);
@@ -131,7 +136,7 @@ fn interesting_stage(lane: &LaneCard) -> Option<&crate::engine::board::StageCard
 }
 
 /// Returns the rows of the lanes pane: each pipeline's lanes, or the pipeline alone.
-pub fn lane_rows(board: &Board) -> Vec<(PipelineName, Option<Lane>)> {
+pub(crate) fn lane_rows(board: &Board) -> Vec<(PipelineName, Option<Lane>)> {
     let rows = board.pipelines.iter().flat_map(|pipeline| {
         let lanes = pipeline.lanes.iter().map(|it| (pipeline.name.clone(), Some(it.lane.clone())));
         let alone = pipeline.lanes.is_empty().then(|| (pipeline.name.clone(), None));
@@ -141,7 +146,7 @@ pub fn lane_rows(board: &Board) -> Vec<(PipelineName, Option<Lane>)> {
 }
 
 /// Returns every gate that waits and every stage whose last execution failed there.
-pub fn attention(board: &Board) -> Vec<Place> {
+pub(crate) fn attention(board: &Board) -> Vec<Place> {
     let mut places = Vec::new();
     for pipeline in &board.pipelines {
         for lane in &pipeline.lanes {

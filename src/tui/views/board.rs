@@ -127,7 +127,8 @@ fn draw_transition(scene: &Scene<'_>, stage: &StageCard, area: Rect, buffer: &mu
 /// A pipeline that has run nothing yet says how to start it.
 fn draw_waiting_for_first(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let Some(pipeline) = scene.ui.pipeline() else { return };
-    let stages = pipeline.stages.iter().map(|it| it.as_str()).collect::<Vec<_>>();
+    let stages =
+        pipeline.stages.iter().map(crate::model::ids::StageName::as_str).collect::<Vec<_>>();
     let path = stages.join(&format!(" {} ", scene.look.glyphs.to));
     let seen = match pipeline.branches_seen {
         None => "Looking at the repository.".to_owned(),

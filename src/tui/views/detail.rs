@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Returns how many lines of the log fit below what stands above them.
-pub fn log_rows(area: Rect, ui: &Ui) -> u16 {
+pub(crate) fn log_rows(area: Rect, ui: &Ui) -> u16 {
     let failure = u16::from(failure(ui).is_some());
     area.height.saturating_sub(1 + failure)
 }

@@ -159,9 +159,8 @@ fn draw_line(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits
         let label = lane.as_ref().map_or("", |lane| lane.label());
         let several = scene.ui.board.pipelines.len() > 1;
         let words = match (several, label) {
-            (true, "") => pipeline.to_string(),
+            (_, "") => pipeline.to_string(),
             (true, label) => format!("{pipeline}/{label}"),
-            (false, "") => pipeline.to_string(),
             (false, label) => label.to_owned(),
         };
         let words = ansi::one_line(&words);

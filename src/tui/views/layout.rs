@@ -10,7 +10,7 @@ const WIDE: u16 = 100;
 const LANES_WIDTH: u16 = 26;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Areas {
+pub(crate) struct Areas {
     pub header: Rect,
     pub lanes: Rect,
     pub board: Rect,
@@ -18,7 +18,7 @@ pub struct Areas {
     pub footer: Rect,
 }
 
-pub fn areas(area: Rect, ui: &Ui) -> Areas {
+pub(crate) fn areas(area: Rect, ui: &Ui) -> Areas {
     let mut rest = area;
     let header = take_top(&mut rest, 1);
     let footer = take_bottom(&mut rest, 1);

@@ -2,12 +2,12 @@
 
 mod board;
 mod commands;
-pub mod detail;
+pub(super) mod detail;
 mod dialog;
 mod footer;
 mod header;
 mod lanes;
-pub mod layout;
+pub(super) mod layout;
 mod review;
 mod stage_column;
 
@@ -24,7 +24,7 @@ use crate::model::{Span, Timestamp};
 
 /// Everything a view may look at.
 #[derive(Clone, Copy)]
-pub struct Scene<'a> {
+pub(super) struct Scene<'a> {
     pub ui: &'a Ui,
     pub look: &'a Look,
     pub now: Timestamp,
@@ -72,7 +72,7 @@ fn coarse(span: Span) -> String {
 }
 
 /// Draws the whole screen.
-pub fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let area = area.intersection(buffer.area);
     buffer.set_style(area, scene.look.style(Role::Text));
     let areas = layout::areas(area, scene.ui);

@@ -83,7 +83,7 @@ fn relation_lines(scene: &Scene<'_>, at: GateAt<'_>, review: &Review) -> Vec<Lin
             text,
         )]),
         Relation::Same => {
-            lines.push(vec![(format!("{candidate} is what is deployed already"), text)])
+            lines.push(vec![(format!("{candidate} is what is deployed already"), text)]);
         }
         Relation::Newer => {
             lines.push(vec![(format!("{since}{candidate}  {}", counts("commits")), text)]);
