@@ -14,9 +14,12 @@ use super::{
 use crate::{
     engine::{Event, Fact},
     host::{StateDir, clock, environment},
-    model::{ApprovalStatus, ExecutionId, Timestamp},
-    runtime::{Operation, Runtime, RuntimeHandle},
+    model::{ApprovalStatus, ExecutionId, Timestamp, TriggerType},
+    runtime::{History, Operation, Runtime, RuntimeHandle},
 };
+
+/// How long our own runtime may take to look at the repository.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(3);
 
 pub(super) async fn run(
     state_dir: StateDir,
@@ -54,23 +57,27 @@ async fn follow(
 ) -> Result<Exit, Failure> {
     let name = arguments.start.pipeline.as_str().into();
     let mut board = handle.board();
-    // The files are read just after a runtime has started.
-    let known = board.wait_for(|board| board.pipeline(&name).is_some());
-    let known = tokio::time::timeout(std::time::Duration::from_secs(2), known).await;
-    if !matches!(known, Ok(Ok(_))) {
-        target::pipeline(&handle.board().borrow(), &name)?;
-    }
-    drop(known);
+    // A runtime of our own reads the files and looks at the repository first.
+    let ready = board
+        .wait_for(|board| board.pipeline(&name).is_some_and(|it| it.is_watched || began.is_none()));
+    // An unknown name or an unreadable repository is refused below, with the reason.
+    let _ = tokio::time::timeout(LOOK, ready).await;
+    target::pipeline(&handle.board().borrow(), &name)?;
     let history = handle.history()?;
-    let mut after = history.newest_event()?;
-    let caught_up = began.and_then(|began| caught_up(handle, &arguments.start, began));
-    let execution = if let Some(execution) = caught_up {
-        after = 0;
-        execution
-    } else {
-        let operation = start_operation(arguments.start)?;
-        let receipt = handle.submit(operation, environment::operator("cli")).await?;
-        receipt.execution.ok_or_else(|| Failure::usage("no execution was started"))?
+    let caught_up = match began {
+        Some(began) => caught_up(&history, &arguments.start, began)?,
+        None => None,
+    };
+    let (execution, mut after) = match caught_up {
+        Some(execution) => (execution, 0),
+        None => {
+            let after = history.newest_event()?;
+            let operation = start_operation(arguments.start)?;
+            let receipt = handle.submit(operation, environment::operator("cli")).await?;
+            let started =
+                receipt.execution.ok_or_else(|| Failure::usage("no execution was started"))?;
+            (started, after)
+        }
     };
     let mut end = Ending::default();
     loop {
@@ -95,21 +102,25 @@ async fn follow(
     }
 }
 
-/// Finds the execution that a runtime has started since `began` for the commit we would start.
-fn caught_up(handle: &RuntimeHandle, start: &args::Start, began: Timestamp) -> Option<ExecutionId> {
+/// Finds the execution that our runtime has started since `began`, for a commit it had missed.
+fn caught_up(
+    history: &History,
+    start: &args::Start,
+    began: Timestamp,
+) -> Result<Option<ExecutionId>, Failure> {
     if start.revision.is_some() || !start.variables.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let board = std::sync::Arc::clone(&handle.board().borrow());
-    let card = board.pipeline(&start.pipeline.as_str().into())?;
-    let lanes = card
-        .lanes
+    let newest = history.executions(&start.pipeline.as_str().into(), 20)?;
+    let missed: Vec<_> = newest
         .iter()
-        .filter(|lane| start.branch.is_none() || start.branch.as_deref() == lane.lane.branch());
-    let mut started =
-        lanes.filter_map(|lane| lane.alive.first()).filter(|it| it.started_at >= began);
-    let only = started.next()?.id;
-    started.next().is_none().then_some(only)
+        .filter(|it| it.started_at >= began && it.trigger.kind == TriggerType::Webhook)
+        .filter(|it| start.branch.as_ref().is_none_or(|branch| it.lane == *branch))
+        .collect();
+    Ok(match missed.as_slice() {
+        [only] => only.id.parse().ok(),
+        _ => None,
+    })
 }
 
 /// Remembers why an execution will turn out to have failed.

@@ -30,6 +30,8 @@ pub struct PipelineCard {
     pub lanes: Vec<LaneCard>,
     /// How many branches the sources have been seen on; none were looked at yet if absent.
     pub branches_seen: Option<usize>,
+    /// A runtime has looked at its repositories and sees new commits.
+    pub is_watched: bool,
     /// What the shell knows and the engine does not: a broken file, a missing branch.
     pub notices: Vec<Notice>,
 }

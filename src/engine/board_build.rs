@@ -34,6 +34,7 @@ impl Engine {
             stages: pipeline.definition.stages.iter().map(|it| it.name.clone()).collect(),
             lanes: lanes_by_activity(pipeline),
             branches_seen: pipeline.sources.values().map(std::collections::BTreeMap::len).max(),
+            is_watched: false,
             notices: Vec::new(),
         })
     }

@@ -115,13 +115,15 @@ impl RuntimeHandle {
                 answer.map_err(|refusal| self.with_history(refusal))
             }
             Link::Socket => socket::submit(&self.state_dir, operation, by).await,
-            Link::Nowhere => {
-                let recorded = self.record(operation, by).await;
-                recorded.map_err(|error| match error {
-                    SubmitError::Refused(refusal) => self.with_history(refusal),
-                    other => other,
-                })
-            }
+            Link::Nowhere => match self.record(operation.clone(), by.clone()).await {
+                // A runtime has just started and will answer in a moment.
+                Err(SubmitError::StateDir(StateDirError::Served { .. })) => {
+                    socket::wait_for_runtime(&self.state_dir).await?;
+                    socket::submit(&self.state_dir, operation, by).await
+                }
+                Err(SubmitError::Refused(refusal)) => Err(self.with_history(refusal)),
+                recorded => recorded,
+            },
         }
     }
 

@@ -184,6 +184,11 @@ impl Owner {
                     changed.extend(pipeline);
                 }
                 Message::Input { input, reply } => {
+                    if let Input::SourceObserved { pipeline, .. } = input.as_ref()
+                        && self.publisher.watched(pipeline)
+                    {
+                        changed.insert(pipeline.clone());
+                    }
                     let outcome = self.engine.apply(*input, clock::now());
                     let answer = outcome.map(|step| {
                         let receipt = Receipt::of(&step.events);

@@ -36,15 +36,26 @@ pub(super) struct Publisher {
     sender: watch::Sender<Published>,
     cards: BTreeMap<PipelineName, Arc<PipelineCard>>,
     notices: Notices,
+    watched: BTreeSet<PipelineName>,
 }
 
 impl Publisher {
     pub(super) fn new(engine: &Engine) -> (Self, watch::Receiver<Published>) {
         let (sender, receiver) = watch::channel(Published::default());
-        let mut publisher = Self { sender, cards: BTreeMap::new(), notices: BTreeMap::new() };
+        let mut publisher = Self {
+            sender,
+            cards: BTreeMap::new(),
+            notices: BTreeMap::new(),
+            watched: BTreeSet::new(),
+        };
         let all = engine.state().pipelines.keys().cloned().collect();
         publisher.publish(engine, &all, true);
         (publisher, receiver)
+    }
+
+    /// Notes that a pipeline's repositories are looked at; `true` the first time.
+    pub(super) fn watched(&mut self, pipeline: &PipelineName) -> bool {
+        self.watched.insert(pipeline.clone())
     }
 
     pub(super) fn notice(
@@ -70,6 +81,7 @@ impl Publisher {
         for name in changed {
             let Some(mut card) = engine.pipeline_card(name) else { continue };
             card.notices = self.notices_of(Some(name));
+            card.is_watched = self.watched.contains(name);
             self.cards.insert(name.clone(), Arc::new(card));
         }
         let board = Board {

@@ -19,6 +19,9 @@ use crate::{
 
 /// Raised whenever client and runtime could misunderstand each other.
 const PROTOCOL: u32 = 1;
+/// How long a runtime may take from its lock to its socket, and how often to look.
+const START_UP: std::time::Duration = std::time::Duration::from_secs(5);
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
 /// A longer request is none of ours.
 const LONGEST_REQUEST: u64 = 1 << 20;
 
@@ -179,6 +182,16 @@ async fn connect(state_dir: &StateDir) -> Result<Option<UnixStream>, SubmitError
         }
         Err(error) => Err(SubmitError::Connection(error.to_string())),
     }
+}
+
+/// Waits until the runtime that has taken the directory listens.
+pub(super) async fn wait_for_runtime(state_dir: &StateDir) -> Result<(), SubmitError> {
+    let listening = async {
+        while !matches!(connect(state_dir).await, Ok(Some(_))) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::time::timeout(START_UP, listening).await.map_err(|_| SubmitError::RuntimeGone)
 }
 
 async fn call(state_dir: &StateDir, body: Call) -> Result<Answer, SubmitError> {

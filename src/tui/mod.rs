@@ -20,7 +20,7 @@ use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEvent
 use futures_util::StreamExt;
 use hit::Hits;
 pub use look::Look;
-use ratatui::layout::Rect;
+use ratatui::{buffer::Buffer, layout::Rect};
 use terminal::Screen;
 pub use terminal::require as require_terminal;
 use tokio::{
@@ -31,7 +31,7 @@ use ui::{Ui, Wish};
 
 use crate::{
     ansi,
-    engine::board::Severity,
+    engine::{Board, board::Severity},
     host::{clock, environment, log},
     model::{ApprovalToken, Span, Timestamp},
     runtime::{Receipt, RuntimeHandle, SubmitError, review::Review},
@@ -53,6 +53,15 @@ const FRAME: Duration = Duration::from_millis(30);
 enum Answer {
     Review(ApprovalToken, Box<Review>),
     Submitted(Result<Receipt, SubmitError>),
+}
+
+/// Draws one frame of a board without a terminal, for snapshots and measurements.
+pub fn render(board: Arc<Board>, look: &Look, area: Rect, now: Timestamp) -> Buffer {
+    let ui = Ui::new(board, Ownership::Attached);
+    let mut buffer = Buffer::empty(area);
+    let scene = views::Scene { ui: &ui, look, now, beat: 0 };
+    views::draw(&scene, area, &mut buffer, &mut Hits::default());
+    buffer
 }
 
 /// Shows the dashboard until somebody leaves it.
@@ -117,7 +126,7 @@ enum Flow {
 impl Dashboard {
     async fn serve(
         &mut self,
-        mut board: tokio::sync::watch::Receiver<Arc<crate::engine::Board>>,
+        mut board: tokio::sync::watch::Receiver<Arc<Board>>,
         mut inbox: mpsc::Receiver<Answer>,
         signals: &mut Signals,
     ) -> io::Result<()> {
@@ -207,7 +216,7 @@ impl Dashboard {
     }
 
     fn set_title(&mut self) -> io::Result<()> {
-        let (waiting, failed) = self.ui.attention();
+        let (waiting, failed) = self.ui.attention;
         let title = match (waiting, failed) {
             (0, 0) => "stagegate".to_owned(),
             (waiting, 0) => format!("{waiting} waiting - stagegate"),

@@ -46,7 +46,7 @@ fn run_stops_at_a_gate_and_a_rejection_is_an_exit_code_of_its_own() {
     let home = Home::with_pipeline(&pipeline("p", "main", GATE));
     assert_eq!(home.run(&["run", "p"]).code, 6);
 
-    let watch = home.watch();
+    let watch = home.watch_unready();
     home.ok(&["reject", "p/Release/gate", "-m", "first one out"]);
     let mut run = home.command(&["run", "p", "--wait-for-approval"]).spawn().unwrap();
     home.open_gate("p");

@@ -26,6 +26,8 @@ const TOAST: Span = Span(6_000);
 
 pub(super) struct Ui {
     pub board: Arc<Board>,
+    /// How many gates wait and how many stages have failed.
+    pub attention: (usize, usize),
     pub selection: Selection,
     pub focus: Pane,
     pub zoomed: bool,
@@ -79,6 +81,7 @@ impl Ui {
     pub(super) fn new(board: Arc<Board>, ownership: super::Ownership) -> Self {
         let mut ui = Self {
             board: Arc::default(),
+            attention: (0, 0),
             selection: Selection::default(),
             focus: Pane::Board,
             zoomed: false,
@@ -98,6 +101,9 @@ impl Ui {
     /// Takes a new board; selection follows identity, not position.
     pub(super) fn set_board(&mut self, board: Arc<Board>) {
         self.board = board;
+        let places = selection::attention(&self.board);
+        let gates = places.iter().filter(|place| place.is_gate).count();
+        self.attention = (gates, places.len() - gates);
         self.selection.repair(&self.board);
         let open: Vec<ApprovalToken> = self.board.open_gates().map(|at| at.gate.token).collect();
         self.reviews.retain(|token, _| open.contains(token));
@@ -188,12 +194,5 @@ impl Ui {
                     })
             },
         )
-    }
-
-    /// Counts gates that wait and stages that failed.
-    pub(super) fn attention(&self) -> (usize, usize) {
-        let places = selection::attention(&self.board);
-        let gates = places.iter().filter(|place| place.is_gate).count();
-        (gates, places.len() - gates)
     }
 }

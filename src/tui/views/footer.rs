@@ -65,7 +65,7 @@ fn hints(scene: &Scene<'_>) -> Vec<(Command, &'static str)> {
             (Command::Back, "back"),
         ]);
     } else {
-        let (waiting, failed) = ui.attention();
+        let (waiting, failed) = ui.attention;
         if waiting + failed > 0 {
             hints.push((Command::Attention, "next for you"));
         }

@@ -10,7 +10,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let bar = scene.look.style(Role::Bar);
     let style = |role| scene.style(role).patch(bar).patch(scene.look.style(role));
     let time = clock::local_time(scene.now);
-    let (waiting, failed) = scene.ui.attention();
+    let (waiting, failed) = scene.ui.attention;
     let mut pen = scene.pen(buffer, area, 0);
     pen.skip(1).write_right(&format!("{} ", time.get(..5).unwrap_or_default()), style(Role::Muted));
     if scene.ui.disconnected {
