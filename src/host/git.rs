@@ -7,7 +7,10 @@ use std::{
 };
 
 use thiserror::Error;
-use tokio::{io::AsyncWriteExt, process::Command};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
 
 use super::environment;
 
@@ -126,6 +129,44 @@ impl Git {
         let message = String::from_utf8_lossy(&output.stderr);
         let message = message.trim().trim_start_matches("fatal: ").replace('\n', "; ");
         Err(GitError::Failed { command: self.name, message })
+    }
+}
+
+/// A git that stays and answers what an object holds, which spares a start of git each time.
+pub struct Objects {
+    _process: Child,
+    questions: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Objects {
+    pub fn open(git_dir: &Path) -> Result<Self, GitError> {
+        let mut git = Git::at(git_dir, "cat-file").args(["--batch"]);
+        git.command.stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut process = git.command.spawn().map_err(GitError::NotRun)?;
+        let (Some(questions), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err(GitError::NotRun(std::io::Error::other("git has no pipes")));
+        };
+        Ok(Self { _process: process, questions, answers: BufReader::new(answers) })
+    }
+
+    /// Returns the id and the content of what `name` stands for; nothing if it stands for nothing.
+    pub async fn read(&mut self, name: &str) -> std::io::Result<Option<(String, Vec<u8>)>> {
+        self.questions.write_all(format!("{name}\n").as_bytes()).await?;
+        let mut header = String::new();
+        self.answers.read_line(&mut header).await?;
+        let mut words = header.split_whitespace();
+        let (id, size) = (words.next(), words.nth(1).and_then(|it| it.parse::<usize>().ok()));
+        match (id, size) {
+            (Some(id), Some(size)) => {
+                let mut content = vec![0; size + 1];
+                self.answers.read_exact(&mut content).await?;
+                content.pop();
+                Ok(Some((id.to_owned(), content)))
+            }
+            _ if header.trim_end().ends_with("missing") => Ok(None),
+            _ => Err(std::io::Error::other("git answered something else")),
+        }
     }
 }
 

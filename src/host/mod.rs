@@ -14,7 +14,7 @@ pub mod workspace;
 use std::sync::Arc;
 
 pub use artifacts::ArtifactStore;
-pub use git::{Git, GitError};
+pub use git::{Git, GitError, Objects};
 pub use job_files::JobFiles;
 pub use state_dir::StateDir;
 pub use supervisor::SupervisorClient;

@@ -95,7 +95,7 @@ pub async fn reset(
     std::fs::create_dir_all(directory).map_err(GitError::NotRun)?;
     let reset = Git::at(git_dir, "read-tree").args(["--reset", "-u", tree]);
     reset.work_tree(directory, index).output().await?;
-    if !is_new {
+    if !is_new && !is_clean(directory, index, keep) {
         let mut clean = Git::at(git_dir, "clean").args(["-ffdxq"]).work_tree(directory, index);
         for path in keep {
             clean = clean.args(["-e", &format!("/{}", path.trim_matches('/'))]);
@@ -103,6 +103,47 @@ pub async fn reset(
         clean.output().await?;
     }
     Ok(())
+}
+
+/// Up to this many files, looking is cheaper than asking git.
+const FEW: usize = 2_000;
+
+/// Tells for sure that nothing but the tree lies there. All of its files do, so as many files as
+/// the index has entries means no others; a folder without files is somebody else's.
+fn is_clean(directory: &Path, index: &Path, keep: &[String]) -> bool {
+    let Some(entries) = index_entries(index).filter(|entries| *entries <= FEW) else {
+        return false;
+    };
+    let kept = |path: &Path| {
+        let path = path.strip_prefix(directory).unwrap_or(path);
+        keep.iter().any(|it| Path::new(it.trim_matches('/')) == path)
+    };
+    let mut files = 0;
+    let mut folder_is_empty = false;
+    let walk = walkdir::WalkDir::new(directory).min_depth(1);
+    let mut depth = 0;
+    for entry in walk.into_iter().filter_entry(|entry| !kept(entry.path())) {
+        let Ok(entry) = entry else { return false };
+        // A folder is followed by what is in it, or by nothing deeper.
+        if folder_is_empty && entry.depth() <= depth {
+            return false;
+        }
+        folder_is_empty = entry.file_type().is_dir();
+        depth = entry.depth();
+        files += usize::from(!folder_is_empty);
+        if files > entries {
+            return false;
+        }
+    }
+    !folder_is_empty && files == entries
+}
+
+/// Reads the number of entries from the header of a git index: "DIRC", version, count.
+fn index_entries(index: &Path) -> Option<usize> {
+    let mut header = [0; 12];
+    io::Read::read_exact(&mut std::fs::File::open(index).ok()?, &mut header).ok()?;
+    let count = u32::from_be_bytes(header[8..12].try_into().ok()?);
+    header.starts_with(b"DIRC").then_some(usize::try_from(count).ok()?)
 }
 
 /// Turns a name into one path component: branch names have slashes, and `..` must not climb.

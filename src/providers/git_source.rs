@@ -6,7 +6,7 @@ use globset::GlobMatcher;
 
 use super::{failed, with_causes};
 use crate::{
-    host::{Git, GitError, artifacts::glob, git},
+    host::{Git, GitError, Objects, artifacts::glob, git},
     model::{Action, ActionName, ErrorDetails, FailureType, Job, JobSuccess, SourceRevision},
 };
 
@@ -53,6 +53,27 @@ impl Source {
             }
         });
         Ok(heads.collect())
+    }
+
+    /// Reads the heads like [`Source::heads`], for one branch without starting a git.
+    pub async fn heads_from(
+        &self,
+        git_dir: &Path,
+        objects: &mut Option<Objects>,
+    ) -> Result<Vec<SourceRevision>, GitError> {
+        if let (BranchName::Exact(branch), Some(open)) = (&self.branch, objects.as_mut()) {
+            match open.read(&format!("refs/heads/{branch}")).await {
+                Ok(None) => return Ok(Vec::new()),
+                Ok(Some((id, content))) => {
+                    if let Some(head) = parse_commit(&content, id, branch, &self.action, git_dir) {
+                        return Ok(vec![head]);
+                    }
+                }
+                // It has ended, or the repository went away below it; ask in the usual way.
+                Err(_) => *objects = None,
+            }
+        }
+        self.heads(git_dir).await
     }
 
     /// Looks one revision up by what a person calls it; it runs in the lane of `branch`.
@@ -118,6 +139,41 @@ fn parse_heads(
         .into_iter()
 }
 
+/// Reads a commit object. Nothing if it says something that only git should interpret.
+fn parse_commit(
+    content: &[u8],
+    id: String,
+    branch: &str,
+    action: &ActionName,
+    git_dir: &Path,
+) -> Option<SourceRevision> {
+    let text = std::str::from_utf8(content).ok()?;
+    let (headers, message) = text.split_once("\n\n")?;
+    let header =
+        |name: &str| headers.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    if header("encoding").is_some() {
+        return None;
+    }
+    let (name, rest) = header("author")?.split_once('<')?;
+    let (email, when) = rest.split_once("> ")?;
+    let (seconds, zone) = when.split_once(' ')?;
+    let minutes =
+        zone.get(1..3)?.parse::<i32>().ok()? * 60 + zone.get(3..5)?.parse::<i32>().ok()?;
+    let east = if zone.starts_with('-') { -minutes } else { minutes } * 60;
+    let at = chrono::DateTime::from_timestamp(seconds.parse().ok()?, 0)?;
+    Some(SourceRevision {
+        action: action.clone(),
+        branch: branch.to_owned(),
+        id: id.into(),
+        git_dir: git_dir.to_owned(),
+        tree: header("tree")?.to_owned(),
+        author_name: name.trim_end().to_owned(),
+        author_email: email.to_owned(),
+        author_date: at.with_timezone(&chrono::FixedOffset::east_opt(east)?).to_rfc3339(),
+        message: message.to_owned(),
+    })
+}
+
 /// Fetches the newest revision for an execution that was started by another source.
 pub(super) async fn run(job: &Job) -> Result<JobSuccess, ErrorDetails> {
     let source = Source::of(&job.action, &job.base_directory);
@@ -142,4 +198,31 @@ pub(super) async fn run(job: &Job) -> Result<JobSuccess, ErrorDetails> {
             .collect(),
         revision: Some(head.clone()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_object_says_what_git_log_says() {
+        let content = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nparent abc\n\
+            author Mira M\xc3\xbcller <mira@example.org> 1795423658 -0330\n\
+            committer X <x@y> 1795423659 +0000\n\nfix: it\n\nbecause\n";
+        let found = parse_commit(content, "id".into(), "main", &"app".into(), Path::new("/g"));
+        let found = found.unwrap();
+        assert_eq!(found.author_name, "Mira M\u{fc}ller");
+        assert_eq!(found.author_email, "mira@example.org");
+        assert_eq!(found.author_date, "2026-11-23T05:37:38-03:30");
+        assert_eq!((found.subject(), found.message.as_str()), ("fix: it", "fix: it\n\nbecause\n"));
+        assert!(found.tree.starts_with("4b825"));
+    }
+
+    #[test]
+    fn what_only_git_should_interpret_is_left_to_git() {
+        let content = b"tree t\nauthor A <a@b> 1 +0000\nencoding ISO-8859-1\n\nmessage\n";
+        assert!(
+            parse_commit(content, "id".into(), "main", &"app".into(), Path::new("/g")).is_none()
+        );
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
         Input,
         board::{Notice, Severity},
     },
-    host::git,
+    host::{Objects, git},
     model::{PipelineName, RevisionId},
     providers::git_source::{BranchName, Source},
 };
@@ -68,13 +68,14 @@ async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sen
     let _watcher = start_watcher(git_dir, Arc::clone(&wake)).ok();
     let identity = inode(git_dir);
     let mut seen: BTreeMap<usize, Vec<(String, RevisionId)>> = BTreeMap::new();
+    let mut objects = Objects::open(git_dir).ok();
     let mut read_at_fingerprint = None;
     loop {
         let fingerprint = fingerprint(git_dir);
         if read_at_fingerprint != Some(fingerprint) {
             read_at_fingerprint = Some(fingerprint);
             for (position, (pipeline, source)) in watched.iter().enumerate() {
-                let Ok(heads) = source.heads(git_dir).await else { return };
+                let Ok(heads) = source.heads_from(git_dir, &mut objects).await else { return };
                 let ids: Vec<_> =
                     heads.iter().map(|it| (it.branch.clone(), it.id.clone())).collect();
                 if seen.get(&position) == Some(&ids) {
