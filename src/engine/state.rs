@@ -1,7 +1,7 @@
 //! What is alive: pipelines, executions under way and the last one in each stage and lane.
 //!
 //! Ended executions leave once nothing on the board needs them, so memory does not grow with
-//! history. Nothing here changes except through [`super::evolve`].
+//! history. Nothing here changes except through `State::evolve`.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -1,6 +1,6 @@
 //! The dashboard: terminal in, cells out.
 //!
-//! One loop waits for keys, boards and answers, changes the [`Ui`] and draws when something is
+//! One loop waits for keys, boards and answers, changes the `Ui` and draws when something is
 //! different. When nothing runs and nothing is pressed, nothing happens.
 
 mod commands;
