@@ -10,6 +10,8 @@ use std::{
 /// A line start is remembered every so many lines.
 const STRIDE: usize = 256;
 const BLOCK: usize = 1 << 18;
+/// How many bytes one `refresh` indexes at most.
+const AT_ONCE: u64 = 64 << 20;
 /// What is shown of one line at most.
 pub const LINE_LIMIT: usize = 8 * 1024;
 
@@ -22,6 +24,7 @@ pub struct LogReader {
     lines: usize,
     /// The last byte was no newline: one more line is being written.
     open_line: bool,
+    behind: bool,
 }
 
 impl LogReader {
@@ -33,10 +36,17 @@ impl LogReader {
             indexed: 0,
             lines: 0,
             open_line: false,
+            behind: false,
         }
     }
 
-    /// Takes in what was written since the last time; `true` if there was something.
+    /// Tells whether the last `refresh` has left something for the next one.
+    pub fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Takes in what was written since the last time, up to what can be read without a pause
+    /// that people notice; `true` if there was something.
     pub fn refresh(&mut self) -> io::Result<bool> {
         if self.file.is_none() {
             match File::open(&self.path) {
@@ -51,6 +61,7 @@ impl LogReader {
         loop {
             let count = file.read_at(&mut block, self.indexed)?;
             if count == 0 {
+                self.behind = false;
                 break;
             }
             for at in memchr::memchr_iter(b'\n', &block[..count]) {
@@ -61,6 +72,10 @@ impl LogReader {
             }
             self.open_line = block[count - 1] != b'\n';
             self.indexed += count as u64;
+            self.behind = self.indexed - before >= AT_ONCE;
+            if self.behind {
+                break;
+            }
         }
         Ok(self.indexed > before)
     }

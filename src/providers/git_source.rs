@@ -213,7 +213,7 @@ mod tests {
         let found = found.unwrap();
         assert_eq!(found.author_name, "Mira M\u{fc}ller");
         assert_eq!(found.author_email, "mira@example.org");
-        assert_eq!(found.author_date, "2026-11-23T05:37:38-03:30");
+        assert_eq!(found.author_date, "2026-11-23T05:17:38-03:30");
         assert_eq!((found.subject(), found.message.as_str()), ("fix: it", "fix: it\n\nbecause\n"));
         assert!(found.tree.starts_with("4b825"));
     }

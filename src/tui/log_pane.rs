@@ -90,6 +90,11 @@ impl LogPane {
         changed
     }
 
+    /// Tells whether more of the log is to be read at once.
+    pub(super) fn is_behind(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.reader.is_behind())
+    }
+
     pub(super) fn has_lines(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.reader.line_count() > 0)
     }

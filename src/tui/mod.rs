@@ -164,6 +164,9 @@ impl Dashboard {
 
     /// Returns how long nothing needs to be drawn if nothing happens.
     fn pause(&self) -> Duration {
+        if self.ui.log.is_behind() {
+            return FRAME;
+        }
         if self.ui.something_runs() {
             return BEAT;
         }

@@ -134,8 +134,9 @@ fn draw_log(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
                 (false, false) => base.patch(*style),
             };
             if scene.ui.log.wrap {
-                row = write_wrapped(scene, text, style, area, row, &mut pen);
-                // The next piece goes on where this one ended only within one line.
+                // A wrapped line is one text in the colour it begins with.
+                let whole: String = pieces.iter().map(|(text, _)| text.as_str()).collect();
+                row = write_wrapped(scene, &whole, style, area, row, &mut pen);
                 break;
             }
             pen.write(text, style);
