@@ -106,11 +106,8 @@ impl StateDir {
                 Err(rustix::io::Errno::WOULDBLOCK) => {}
                 Err(error) => return Err(unusable(error.into())),
             }
-            if holder(&mut file).is_some_and(is_alive) {
-                break;
-            }
-            // The holder is dead, and a child it was just starting still has a copy of the lock:
-            // it goes with the child's first instruction.
+            // A command that writes a decision down holds it for a moment; so does a child that a
+            // dead runtime was just starting.
             std::thread::sleep(LOCK_PAUSE);
         }
         let pid = holder(&mut file);
@@ -147,7 +144,7 @@ impl StateDir {
     }
 }
 
-const LOCK_TRIES: u32 = 100;
+const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// Returns the process that says it holds the lock.
@@ -155,11 +152,6 @@ fn holder(file: &mut File) -> Option<u32> {
     let mut pid = String::new();
     io::Seek::rewind(file).and_then(|()| io::Read::read_to_string(file, &mut pid)).ok()?;
     pid.trim().parse().ok()
-}
-
-fn is_alive(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }
 
 /// One runtime a state directory; held by the operating system, so it cannot go stale.
