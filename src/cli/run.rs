@@ -8,14 +8,14 @@ use super::{
     Exit, Failure, args, narrate,
     operate::start_operation,
     output,
-    serve::{options, pipeline_files},
+    serve::{Serving, nothing_to_show, pipeline_files, start_or_attach},
     target,
 };
 use crate::{
     engine::{Event, Fact},
     host::{StateDir, clock, environment},
     model::{ApprovalStatus, ExecutionId, Timestamp, TriggerType},
-    runtime::{History, Operation, Runtime, RuntimeHandle},
+    runtime::{History, Operation, RuntimeHandle},
 };
 
 /// How long our own runtime may take to look at the repository.
@@ -28,23 +28,25 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let mut interrupt = signal(SignalKind::interrupt())
         .map_err(|error| Failure::usage(format!("cannot listen to signals: {error}")))?;
-    if let Some(handle) = RuntimeHandle::attach(state_dir.clone()).await? {
-        handle.serve_files(pipeline_files(global).await?).await?;
-        return tokio::select! {
-            exit = follow(&handle, arguments, None) => exit,
-            _ = interrupt.recv() => Ok(Exit::Interrupted),
-        };
-    }
     let began = clock::now();
-    let runtime = Runtime::start(options(state_dir, pipeline_files(global).await?)?).await?;
-    let exit = tokio::select! {
-        exit = follow(&runtime.handle, arguments, Some(began)) => exit,
-        _ = interrupt.recv() => {
-            output::say("interrupted; running actions go on and are picked up by the next runtime");
-            Ok(Exit::Interrupted)
-        }
+    let files = pipeline_files(global).await?;
+    let Some(serving) = start_or_attach(state_dir, files).await? else {
+        return Err(nothing_to_show());
     };
-    runtime.shut_down().await?;
+    let (handle, began) = match &serving {
+        Serving::Attached(handle) => (handle, None),
+        Serving::Inside(runtime) => (&runtime.handle, Some(began)),
+    };
+    let exit = tokio::select! {
+        exit = follow(handle, arguments, began) => exit,
+        _ = interrupt.recv() => Ok(Exit::Interrupted),
+    };
+    if let Serving::Inside(runtime) = serving {
+        if matches!(exit, Ok(Exit::Interrupted)) {
+            output::say("interrupted; running actions go on and are picked up by the next runtime");
+        }
+        runtime.shut_down().await?;
+    }
     exit
 }
 

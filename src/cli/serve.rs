@@ -90,19 +90,21 @@ pub(super) fn terminal_failure(error: std::io::Error) -> Failure {
     Failure::usage(format!("the terminal cannot be used: {error}"))
 }
 
-fn nothing_to_show() -> Failure {
+pub(super) fn nothing_to_show() -> Failure {
     Failure::usage("there is no pipeline here").hint(
         "`stagegate init` writes one for this repository, `stagegate demo` shows what it can do, \
          -f FILE opens one that lies elsewhere",
     )
 }
 
-enum Serving {
+pub(super) enum Serving {
     Attached(RuntimeHandle),
     Inside(Box<Runtime>),
 }
 
-async fn start_or_attach(
+/// Serves the state directory, or attaches to the runtime that does; nothing if there is nothing
+/// to serve.
+pub(super) async fn start_or_attach(
     state_dir: StateDir,
     files: Vec<PathBuf>,
 ) -> Result<Option<Serving>, Failure> {
@@ -117,7 +119,7 @@ async fn start_or_attach(
         Ok(runtime) => Ok(Some(Serving::Inside(Box::new(runtime)))),
         // Another one started between our look and our try.
         Err(StartError::StateDir(served @ StateDirError::Served { .. })) => {
-            match RuntimeHandle::attach(state_dir).await? {
+            match RuntimeHandle::attach_when_ready(state_dir).await? {
                 Some(handle) => {
                     handle.serve_files(files).await?;
                     Ok(Some(Serving::Attached(handle)))

@@ -73,6 +73,15 @@ impl RuntimeHandle {
         }
     }
 
+    /// Attaches to a runtime that has taken the directory and will listen in a moment.
+    pub async fn attach_when_ready(state_dir: StateDir) -> Result<Option<Self>, SubmitError> {
+        match socket::wait_for_runtime(&state_dir).await {
+            Ok(()) => Self::attach(state_dir).await,
+            Err(SubmitError::RuntimeGone) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Attaches, or reads what the last runtime has left.
     pub async fn attach_or_read(state_dir: StateDir) -> Result<Self, SubmitError> {
         if let Some(handle) = Self::attach(state_dir.clone()).await? {
