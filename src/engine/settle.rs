@@ -244,6 +244,7 @@ impl Engine {
             action: attempt.resolved.apply_to(declared),
             base_directory: execution.definition.base_directory(),
             revisions: execution.revisions.clone(),
+            withheld_environment: execution.definition.secret_environment(),
             inputs,
         })
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use thiserror::Error;
 
-use super::{Git, GitError};
+use super::{Git, GitError, workspace};
 use crate::model::{ArtifactContent, OutputArtifact};
 
 pub struct ArtifactStore {
@@ -20,6 +20,12 @@ pub enum PackError {
     Secret { artifact: String, file: String },
     #[error("output artifact {artifact}: cannot read {}", path.display())]
     Unreadable { artifact: String, path: PathBuf, source: std::io::Error },
+    #[error(
+        "output artifact {artifact}: {} is a git repository of its own, which cannot be kept inside \
+         an artifact; exclude it or remove its .git",
+        path.display()
+    )]
+    NestedRepository { artifact: String, path: PathBuf },
     #[error("output artifact {artifact} cannot be kept")]
     Git { artifact: String, source: GitError },
 }
@@ -59,13 +65,13 @@ impl ArtifactStore {
     /// Keeps the files of a workspace that an output artifact asks for.
     pub async fn pack(
         &self,
-        workspace: &Path,
+        source: &Path,
         output: &OutputArtifact,
         secrets: &[String],
         index: &Path,
     ) -> Result<ArtifactContent, PackError> {
         let artifact = output.name.to_string();
-        let base = workspace.join(output.base_directory.as_deref().unwrap_or("."));
+        let base = source.join(output.base_directory.as_deref().unwrap_or("."));
         let found = find(&base, output)?;
         if found.is_empty() {
             let patterns = match output.files.as_slice() {
@@ -82,6 +88,7 @@ impl ArtifactStore {
         }
         let keep = async {
             let _ = std::fs::remove_file(index);
+            workspace::remove_left_lock(index);
             Git::at(&self.git_dir, "add")
                 .args(["--force", "--pathspec-from-file=-", "--pathspec-file-nul"])
                 .work_tree(&base, index)
@@ -108,8 +115,16 @@ fn find(base: &Path, output: &OutputArtifact) -> Result<Vec<Found>, PackError> {
     let (wanted, unwanted) = (glob_set(&output.files), glob_set(&output.exclude));
     let everything = output.files.is_empty();
     let mut found = Vec::new();
+    let mut repositories = Vec::new();
     let walk = walkdir::WalkDir::new(base).min_depth(1).sort_by_file_name();
-    for entry in walk.into_iter().filter_entry(|entry| entry.file_name() != ".git") {
+    let outside_git = walk.into_iter().filter_entry(|entry| {
+        let is_git = entry.file_name() == ".git";
+        if is_git && entry.depth() > 1 {
+            repositories.extend(entry.path().parent().map(Path::to_owned));
+        }
+        !is_git
+    });
+    for entry in outside_git {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) if error.depth() == 0 => return Ok(Vec::new()),
@@ -132,7 +147,14 @@ fn find(base: &Path, output: &OutputArtifact) -> Result<Vec<Found>, PackError> {
             found.push(Found { name: name.to_string_lossy().into_owned(), bytes });
         }
     }
-    Ok(found)
+    // Git would keep a mere link to them, without their files.
+    match repositories
+        .into_iter()
+        .find(|it| found.iter().any(|f| base.join(&f.name).starts_with(it)))
+    {
+        Some(path) => Err(PackError::NestedRepository { artifact: output.name.to_string(), path }),
+        None => Ok(found),
+    }
 }
 
 /// Builds CodePipeline's globs: `*` stays within a path component, `**` does not.

@@ -60,11 +60,4 @@ impl JobFiles {
         let bytes = std::fs::read(self.0.join("workspace")).ok()?;
         Some(std::ffi::OsString::from_vec(bytes).into())
     }
-
-    /// Returns the number of the next start: one more than the highest that was claimed.
-    pub fn next_claim(&self) -> u32 {
-        (0..u32::MAX)
-            .find(|number| !self.0.join(format!("claim-{number}")).exists())
-            .unwrap_or(u32::MAX)
-    }
 }

@@ -5,7 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::{
@@ -19,9 +19,17 @@ use crate::supervisor::protocol::{self, Ended, JobResult, StartRequest};
 /// The hidden verb that turns the program into a supervisor.
 pub const VERB: &str = "__supervise";
 
+/// How many supervisors in a row may go away before a job is given up.
+const START_TRIES: u32 = 3;
+
 pub struct SupervisorClient {
     program: PathBuf,
-    requests: AsyncMutex<Option<ChildStdin>>,
+    connection: AsyncMutex<Option<Connection>>,
+}
+
+/// One supervisor process. Whoever waits for one of its jobs is woken when it goes away.
+struct Connection {
+    requests: ChildStdin,
     waiting: Waiting,
 }
 
@@ -29,75 +37,86 @@ type Waiting = Arc<Mutex<BTreeMap<PathBuf, oneshot::Sender<()>>>>;
 
 impl SupervisorClient {
     pub fn new(program: PathBuf) -> Self {
-        Self { program, requests: AsyncMutex::new(None), waiting: Arc::default() }
+        Self { program, connection: AsyncMutex::new(None) }
     }
 
     /// Starts the supervisor ahead of time, so that the first action need not wait for it.
     pub async fn warm_up(&self) -> io::Result<()> {
-        let mut requests = self.requests.lock().await;
-        if requests.is_none() {
-            *requests = Some(self.spawn()?);
+        let mut connection = self.connection.lock().await;
+        if connection.is_none() {
+            *connection = Some(self.spawn()?);
         }
         Ok(())
     }
 
     /// Runs an action to its end. `None`: it was claimed elsewhere or its supervisor is gone.
     pub async fn run(&self, request: &StartRequest) -> io::Result<Option<JobResult>> {
-        let directory = request.directory.clone();
-        let (sender, ended) = oneshot::channel();
-        self.waiting().insert(directory.clone(), sender);
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
-        if let Err(error) = self.send(&line).await {
-            self.waiting().remove(&directory);
-            return Err(error);
+        for _ in 0..START_TRIES {
+            let ended = self.send(&request.directory, &line).await?;
+            // An error means that the supervisor went away; the job's files tell how far it came.
+            let woken = ended.await;
+            let result = protocol::read_result(&request.directory);
+            let never_started =
+                woken.is_err() && !protocol::was_claimed(&request.directory, request.claim);
+            if result.is_some() || !never_started {
+                return Ok(result);
+            }
         }
-        // An error means that the supervisor went away; its jobs' files tell how far they came.
-        let _ = ended.await;
-        Ok(protocol::read_result(&directory))
+        Err(io::Error::other("it ends as soon as it is started"))
     }
 
     /// Waits for a job that a supervisor of an earlier runtime works on.
     pub async fn adopt(&self, directory: &Path) -> io::Result<Option<JobResult>> {
         let directory = directory.to_owned();
-        let wait = tokio::task::spawn_blocking(move || {
-            protocol::wait_for_supervisor(&directory)?;
-            Ok(protocol::read_result(&directory))
-        });
-        wait.await.map_err(io::Error::other)?
+        let (sender, ended) = oneshot::channel();
+        // A thread of its own: many of these must not use up those for short blocking work.
+        std::thread::Builder::new().name("adopted job".to_owned()).spawn(move || {
+            let waited = protocol::wait_for_supervisor(&directory);
+            let _ = sender.send(waited.map(|()| protocol::read_result(&directory)));
+        })?;
+        ended.await.map_err(io::Error::other)?
     }
 
-    async fn send(&self, line: &[u8]) -> io::Result<()> {
-        let mut requests = self.requests.lock().await;
-        if let Some(pipe) = requests.as_mut()
-            && pipe.write_all(line).await.is_ok()
+    /// Sends a request to the supervisor, a new one if there is none or it was killed.
+    async fn send(&self, directory: &Path, line: &[u8]) -> io::Result<oneshot::Receiver<()>> {
+        let mut connection = self.connection.lock().await;
+        if let Some(open) = connection.as_mut()
+            && let Ok(ended) = open.send(directory, line).await
         {
-            return Ok(());
+            return Ok(ended);
         }
-        // None yet, or it was killed: what it ran is reported as lost, what comes now is not.
-        let mut pipe = self.spawn()?;
-        pipe.write_all(line).await?;
-        *requests = Some(pipe);
-        Ok(())
+        let mut new = self.spawn()?;
+        let ended = new.send(directory, line).await;
+        *connection = Some(new);
+        ended
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place that starts supervisors")]
-    fn spawn(&self) -> io::Result<ChildStdin> {
+    fn spawn(&self) -> io::Result<Connection> {
         let mut child = Command::new(&self.program)
             .arg(VERB)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(requests), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("the supervisor has no pipes"));
         };
-        tokio::spawn(listen(stdout, Arc::clone(&self.waiting), child));
-        Ok(stdin)
+        let waiting = Waiting::default();
+        tokio::spawn(listen(stdout, Arc::clone(&waiting), child));
+        Ok(Connection { requests, waiting })
     }
+}
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, oneshot::Sender<()>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl Connection {
+    async fn send(&mut self, directory: &Path, line: &[u8]) -> io::Result<oneshot::Receiver<()>> {
+        let (sender, ended) = oneshot::channel();
+        locked(&self.waiting).insert(directory.to_owned(), sender);
+        let written = self.requests.write_all(line).await;
+        written.inspect_err(|_| drop(locked(&self.waiting).remove(directory)))?;
+        Ok(ended)
     }
 }
 
@@ -106,12 +125,16 @@ async fn listen(stdout: ChildStdout, waiting: Waiting, mut child: tokio::process
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let Ok(ended) = serde_json::from_str::<Ended>(&line) else { continue };
-        let waiter =
-            waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&ended.directory);
+        let waiter = locked(&waiting).remove(&ended.directory);
         if let Some(waiter) = waiter {
             let _ = waiter.send(());
         }
     }
     let _ = child.wait().await;
-    waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    // From now on writing to it fails, so nobody is added any more.
+    locked(&waiting).clear();
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

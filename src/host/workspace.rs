@@ -87,6 +87,7 @@ pub async fn reset(
     index: &Path,
     keep: &[String],
 ) -> Result<(), GitError> {
+    remove_left_lock(index);
     let is_new = !index.exists();
     if is_new {
         // Without its index nothing is known about what lies there.
@@ -103,6 +104,13 @@ pub async fn reset(
         clean.output().await?;
     }
     Ok(())
+}
+
+/// Removes the lock that a killed git has left. Whoever calls this has the index for itself.
+pub(super) fn remove_left_lock(index: &Path) {
+    let mut lock = index.as_os_str().to_owned();
+    lock.push(".lock");
+    let _ = std::fs::remove_file(lock);
 }
 
 /// Up to this many files, looking is cheaper than asking git.
@@ -168,7 +176,21 @@ fn folder_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::folder_name;
+    use super::{Git, folder_name, reset};
+
+    #[tokio::test]
+    async fn a_lock_that_a_killed_git_has_left_does_not_break_the_workspace() {
+        let home = tempfile::tempdir().unwrap();
+        let git_dir = home.path().join("store.git");
+        Git::anywhere("init").args(["--bare", "-q"]).args([&git_dir]).output().await.unwrap();
+        let tree = Git::at(&git_dir, "mktree").output_of_input(Vec::new()).await.unwrap();
+        let tree = String::from_utf8(tree).unwrap();
+        let (directory, index) = (home.path().join("src"), home.path().join("index"));
+        for _ in 0..2 {
+            std::fs::write(home.path().join("index.lock"), "").unwrap();
+            reset(&directory, &git_dir, tree.trim(), &index, &[]).await.unwrap();
+        }
+    }
 
     #[test]
     fn every_name_becomes_one_component_of_its_own() {

@@ -1,6 +1,9 @@
 //! The work below an action: what a provider gets, and what it answers.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +24,8 @@ pub struct Job {
     /// Where relative paths of the pipeline file start.
     pub base_directory: PathBuf,
     pub revisions: Vec<SourceRevision>,
+    /// Names in the runtime's environment that hold a secret of this pipeline.
+    pub withheld_environment: BTreeSet<String>,
     pub inputs: Vec<JobInput>,
 }
 

@@ -1,6 +1,10 @@
 //! The pipeline declaration: stages of actions, as in `get-pipeline`.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +42,15 @@ impl Pipeline {
     /// Returns the source action whose branch is the lane.
     pub fn primary_source(&self) -> &Action {
         self.source_actions().next().expect("validated pipelines have a source action")
+    }
+
+    /// Returns the names in the runtime's environment that hold a secret of some action.
+    pub fn secret_environment(&self) -> BTreeSet<String> {
+        let actions = self.stages.iter().flat_map(|stage| &stage.actions);
+        let secrets = actions
+            .flat_map(|action| &action.environment_variables)
+            .filter(|it| it.kind == EnvironmentVariableType::Secret);
+        secrets.filter_map(|it| it.value.strip_prefix("env:")).map(str::to_owned).collect()
     }
 
     pub fn lane_of(&self, branch: &str) -> Lane {

@@ -42,17 +42,14 @@ async fn recover(
     tools: &Tools,
     files: &JobFiles,
 ) -> Option<Result<JobSuccess, ErrorDetails>> {
-    let claim = files.next_claim();
-    let result = match protocol::read_result(files.directory()) {
-        Some(result) => Some(result),
-        // Taking the next claim keeps a request that is still on its way from starting anything.
-        None if claim == 0 && protocol::claim(files.directory(), 0).is_ok_and(|ours| ours) => {
-            return None;
-        }
-        None => tools.supervisor.adopt(files.directory()).await.ok().flatten(),
-    };
+    let is_over = protocol::read_result(files.directory()).is_some();
+    if !is_over && protocol::claim_unstarted(files.directory()).is_ok_and(|ours| ours) {
+        return None;
+    }
+    // Taken before anything is waited for: nobody else may work where this job still does.
     let workspace =
         files.workspace().and_then(|directory| tools.workspaces.take_directory(directory));
+    let result = tools.supervisor.adopt(files.directory()).await.ok().flatten();
     let Some(workspace) = workspace else {
         return Some(Err(lost()));
     };
@@ -98,6 +95,7 @@ fn secret_values(job: &Job) -> Result<Vec<String>, ErrorDetails> {
         .filter(|it| it.kind == EnvironmentVariableType::Secret);
     secret
         .map(|it| secrets::value_of(it, &job.base_directory))
+        .filter(|value| value.as_ref().is_ok_and(|it| !it.is_empty()) || value.is_err())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|words| failed(FailureType::ConfigurationError, words))
 }
@@ -119,7 +117,7 @@ fn start_request(
     let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Ok(StartRequest {
         directory: files.directory().to_owned(),
-        claim: files.next_claim(),
+        claim: protocol::next_claim(files.directory()),
         program: shell.to_owned(),
         arguments: vec![script.to_string_lossy().into_owned()],
         working_directory: workspace.source(),
@@ -131,7 +129,10 @@ fn start_request(
 }
 
 fn environment(job: &Job, workspace: &Workspace) -> Result<BTreeMap<String, String>, ErrorDetails> {
-    let mut variables: BTreeMap<String, String> = environment::for_actions().collect();
+    let inherited = environment::for_actions();
+    // What one action gets as a secret, no other sees by accident.
+    let mut variables: BTreeMap<String, String> =
+        inherited.filter(|(name, _)| !job.withheld_environment.contains(name)).collect();
     let mut set = |name: &str, value: String| {
         variables.insert(name.to_owned(), value);
     };
@@ -165,6 +166,22 @@ fn environment(job: &Job, workspace: &Workspace) -> Result<BTreeMap<String, Stri
 }
 
 async fn finish(
+    job: &Job,
+    tools: &Tools,
+    files: &JobFiles,
+    workspace: &Workspace,
+    secrets: &[String],
+    result: Option<JobResult>,
+) -> Result<JobSuccess, ErrorDetails> {
+    let report = report(job, tools, files, workspace, secrets, result).await;
+    if report.is_err() {
+        // Nobody wants the variables of a failed action, and they may hold a secret.
+        let _ = std::fs::remove_file(files.variables());
+    }
+    report
+}
+
+async fn report(
     job: &Job,
     tools: &Tools,
     files: &JobFiles,
@@ -209,10 +226,16 @@ fn read_variables(
     if job.action.output_variables.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let bytes = std::fs::read(path).unwrap_or_default();
+    let bytes = std::fs::read(path).map_err(|error| {
+        let words = format!(
+            "the shell left no output variables ({error}); a command that replaces it, like exec, \
+             keeps it from doing so"
+        );
+        failed(FailureType::JobFailed, words)
+    })?;
     let variables: BTreeMap<String, String> = script::parse_variables(&bytes).collect();
     for (name, value) in &variables {
-        if secrets.iter().any(|secret| !secret.is_empty() && value.contains(secret.as_str())) {
+        if secrets.iter().any(|secret| value.contains(secret.as_str())) {
             let words = format!("output variable {name} contains the value of a secret");
             return Err(failed(FailureType::JobFailed, words));
         }

@@ -11,6 +11,7 @@ use super::{failed, with_causes};
 use crate::{
     host::{JobFiles, Tools, workspace},
     model::{ErrorDetails, FailureType, Job, JobSuccess},
+    supervisor::protocol,
 };
 
 const KEEP_RELEASES: usize = 5;
@@ -58,6 +59,11 @@ pub(super) async fn run(
     }
     note(format!("release {name} is complete"))?;
     let before = std::fs::read_link(target.join("current")).ok();
+    // The last moment: after an abandon, another execution may deploy here any time.
+    if protocol::stop_was_requested(files.directory()) {
+        let words = format!("stopped by an operator before the switch to releases/{name}");
+        return Err(failed(FailureType::JobFailed, words));
+    }
     switch(&target, &name).map_err(|error| problem("switch `current` in", error))?;
     match before {
         Some(before) => note(format!("current: {} -> releases/{name}", before.display()))?,

@@ -100,7 +100,7 @@ impl Runtime {
         tasks.spawn(listener.serve(handle.clone(), files.clone(), cancel.clone()));
 
         let performer = performer::Performer::new(Arc::clone(&tools), inbox.clone(), tasks.clone());
-        performer.end_orphans(engine.state().running.keys().copied().collect());
+        performer.end_orphans(&engine.state().running.keys().copied().collect());
         let owner = Owner { engine, store, publisher, performer, messages };
         let owner = tokio::spawn(owner.run(cancel.clone()));
         let watching = definitions::watch(files, first_reading, inbox, published, cancel.clone());

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::{Message, input};
 use crate::{
     engine::{Effect, Input},
-    host::Tools,
+    host::{JobFiles, Tools},
     model::{ActionExecutionId, Job},
     providers::{self, Start},
     supervisor::protocol,
@@ -55,20 +55,26 @@ impl Performer {
     }
 
     /// Ends jobs that still run although nobody waits for them: an abandon that was recorded
-    /// just before a crash, or without a runtime.
-    pub(super) fn end_orphans(&self, wanted: BTreeSet<ActionExecutionId>) {
-        let logs = self.tools.state_dir.logs();
-        self.tasks.spawn_blocking(move || {
-            let Ok(entries) = std::fs::read_dir(&logs) else { return };
-            for entry in entries.flatten() {
-                let id = entry.file_name().to_string_lossy().parse::<ActionExecutionId>();
-                let orphaned = id.is_ok_and(|id| !wanted.contains(&id))
-                    && entry.path().join(protocol::CONTROL).exists()
-                    && protocol::is_supervised(&entry.path());
-                if orphaned {
-                    let _ = providers::stop(&entry.path());
-                }
+    /// just before a crash, or without a runtime. Called before any new job has a directory.
+    pub(super) fn end_orphans(&self, wanted: &BTreeSet<ActionExecutionId>) {
+        let Ok(entries) = std::fs::read_dir(self.tools.state_dir.logs()) else { return };
+        for entry in entries.flatten() {
+            let id = entry.file_name().to_string_lossy().parse::<ActionExecutionId>();
+            let directory = entry.path();
+            let is_orphan = id.is_ok_and(|id| !wanted.contains(&id))
+                && directory.join(protocol::CONTROL).exists()
+                && protocol::is_supervised(&directory);
+            if !is_orphan {
+                continue;
             }
-        });
+            let tools = Arc::clone(&self.tools);
+            let workspace = JobFiles::at(directory.clone()).workspace();
+            let workspace = workspace.and_then(|it| tools.workspaces.take_directory(it));
+            self.tasks.spawn(async move {
+                let _ = providers::stop(&directory);
+                let _ = tools.supervisor.adopt(&directory).await;
+                drop(workspace);
+            });
+        }
     }
 }

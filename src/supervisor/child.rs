@@ -14,7 +14,7 @@ use std::{
 
 use rustix::{
     fs::{FileType, FlockOperation, Mode, OFlags, flock},
-    process::{Pid, Signal, kill_process_group},
+    process::{Pid, Signal, kill_process_group, test_kill_process_group},
 };
 
 use super::{
@@ -24,8 +24,10 @@ use super::{
     protocol::{self, JobResult, Outcome, StartRequest},
 };
 
-/// How long what an ended shell has left behind may go on writing.
+/// How long an output pipe may stay open after the last process of the group is gone.
 const LINGER: Duration = Duration::from_millis(500);
+/// How often to look whether the group is gone: nothing tells about the end of a grandchild.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub(super) struct Child {
     directory: PathBuf,
@@ -54,11 +56,12 @@ enum Ending {
     Killed {
         outcome: Outcome,
     },
-    /// The shell is gone, its output pipe is still open somewhere.
+    /// The shell is gone; what it started may still run or hold the output pipe.
     Lingering {
         outcome: Outcome,
-        until: Instant,
-        killed: bool,
+        kill_at: Instant,
+        /// From then on nobody is waited for any more.
+        give_up_at: Option<Instant>,
     },
 }
 
@@ -120,12 +123,12 @@ impl Child {
     }
 
     /// Returns when `step` has something to do even if nothing is heard from the action.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
         match &self.ending {
             Ending::Running => Some(self.timeout_at),
             Ending::Terminating { kill_at, .. } => Some(*kill_at),
             Ending::Killed { .. } => None,
-            Ending::Lingering { until, .. } => Some(*until),
+            Ending::Lingering { .. } => Some(now + LOOK_AGAIN),
         }
     }
 
@@ -145,14 +148,32 @@ impl Child {
         {
             self.shell_ended(status, now);
         }
-        match &self.ending {
-            Ending::Lingering { outcome, .. } if self.output.is_none() => {
-                let outcome = outcome.clone();
-                self.finish(outcome, now);
-                true
+        self.leave_if_over(now)
+    }
+
+    /// Ends the action once nothing of it is left; `true` once the result is written.
+    fn leave_if_over(&mut self, now: Now) -> bool {
+        let group_is_gone = self.group_is_gone();
+        let Ending::Lingering { outcome, kill_at, give_up_at } = &mut self.ending else {
+            return false;
+        };
+        let outcome = outcome.clone();
+        match give_up_at {
+            None if group_is_gone && self.output.is_none() => {}
+            None if group_is_gone || now.instant >= *kill_at => {
+                *give_up_at = Some(now.instant + LINGER);
+                self.signal(Signal::KILL);
+                return false;
             }
-            _ => false,
+            // Somebody outside our group holds the pipe; that is theirs to keep.
+            Some(at) if now.instant >= *at => {}
+            Some(_) if group_is_gone && self.output.is_none() => {}
+            None | Some(_) => return false,
         }
+        self.output = None;
+        self.more_output = false;
+        self.finish(outcome, now);
+        true
     }
 
     fn read_output(&mut self, now: Now) {
@@ -182,17 +203,6 @@ impl Child {
                 self.signal(Signal::KILL);
                 self.ending = Ending::Killed { outcome };
             }
-            Ending::Lingering { until, killed, .. } if now.instant >= *until => {
-                if *killed {
-                    // Somebody outside our group holds the pipe; that is theirs to keep.
-                    self.output = None;
-                    self.more_output = false;
-                } else {
-                    *killed = true;
-                    *until = now.instant + LINGER;
-                    self.signal(Signal::KILL);
-                }
-            }
             Ending::Running
             | Ending::Terminating { .. }
             | Ending::Killed { .. }
@@ -215,13 +225,20 @@ impl Child {
                 None => Outcome::Exited { code: status.code().unwrap_or(-1) },
             },
         };
+        let kill_at = match &self.ending {
+            Ending::Terminating { kill_at, .. } => *kill_at,
+            Ending::Running | Ending::Killed { .. } | Ending::Lingering { .. } => {
+                // An action ends with its shell, and so does what the shell has left behind.
+                self.signal(Signal::TERM);
+                now.instant + self.grace
+            }
+        };
         self.read_output(now);
-        if self.output.is_some() && !self.more_output {
-            // Something the shell started still runs; an action ends with its shell.
-            self.signal(Signal::TERM);
-        }
-        let until = now.instant + LINGER;
-        self.ending = Ending::Lingering { outcome, until, killed: false };
+        self.ending = Ending::Lingering { outcome, kill_at, give_up_at: None };
+    }
+
+    fn group_is_gone(&self) -> bool {
+        test_kill_process_group(self.group).is_err()
     }
 
     fn signal(&self, signal: Signal) {

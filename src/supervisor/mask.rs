@@ -37,7 +37,10 @@ impl Masker {
         let text = std::mem::take(&mut self.held);
         let mut from = 0;
         while let Some((at, length)) = self.first_secret(&text[from..]) {
-            if self.may_become_longer(&text[from + at..]) {
+            let rest = &text[from..];
+            // What began earlier, or here, may still turn out to be a longer secret.
+            let open_from = rest.len() - self.possible_beginning(rest);
+            if open_from <= at && open_from < rest.len() {
                 break;
             }
             write(&text[from..from + at])?;
@@ -63,11 +66,6 @@ impl Masker {
         }
         shown.extend_from_slice(rest);
         shown
-    }
-
-    /// Tells whether the text, all of it, is the beginning of a secret.
-    fn may_become_longer(&self, text: &[u8]) -> bool {
-        self.secrets.iter().any(|secret| secret.len() > text.len() && secret.starts_with(text))
     }
 
     fn first_secret(&self, text: &[u8]) -> Option<(usize, usize)> {
@@ -121,6 +119,15 @@ mod tests {
     fn the_longer_of_two_secrets_wins() {
         assert_eq!(masked(&["abc", "abcdef"], &["x abcdef abc"]), "x **** ****");
         assert_eq!(masked(&["abc", "abcdef"], &["x abc", "def abc"]), "x **** ****");
+    }
+
+    #[test]
+    fn a_secret_around_another_is_masked_however_it_is_split() {
+        let text = "x abcdef y";
+        for at in 0..text.len() {
+            let shown = masked(&["bcd", "abcdef"], &[&text[..at], &text[at..]]);
+            assert_eq!(shown, "x **** y", "split at {at}");
+        }
     }
 
     #[test]

@@ -100,9 +100,10 @@ impl Supervisor {
         if self.children.iter().any(Child::has_more_output) {
             return Ok(());
         }
-        let deadline = self.children.iter().filter_map(Child::deadline).min();
+        let now = Instant::now();
+        let deadline = self.children.iter().filter_map(|child| child.deadline(now)).min();
         let timeout = deadline.map(|at| {
-            let left = at.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+            let left = at.saturating_duration_since(now) + Duration::from_millis(1);
             Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 60, tv_nsec: 0 })
         });
         let stdin = io::stdin();

@@ -64,11 +64,44 @@ pub enum Outcome {
     NotStarted { reason: String },
 }
 
-/// Claims the start `number` of a job; `false` if somebody else has claimed it.
+/// Claims the start `number` of a job for a supervisor; `false` if somebody else has claimed it.
 pub fn claim(directory: &Path, number: u32) -> io::Result<bool> {
-    let path = directory.join(format!("claim-{number}"));
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(true),
+    let path = claim_path(directory, number);
+    is_first(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop))
+}
+
+/// Claims the next start of a job for a runtime, so that a request that is still on its way
+/// starts nothing. `false`: a supervisor has, or had, the job.
+pub fn claim_unstarted(directory: &Path) -> io::Result<bool> {
+    let number = next_claim(directory);
+    let ours =
+        |number: u32| std::fs::read(claim_path(directory, number)).is_ok_and(|it| it == BY_RUNTIME);
+    if number > 0 && !ours(number - 1) {
+        return Ok(false);
+    }
+    let whole = directory.join("claim.tmp");
+    std::fs::write(&whole, BY_RUNTIME)?;
+    is_first(std::fs::hard_link(whole, claim_path(directory, number)))
+}
+
+const BY_RUNTIME: &[u8] = b"runtime";
+
+/// Returns the number of the next start: one more than the highest that was claimed.
+pub fn next_claim(directory: &Path) -> u32 {
+    (0..u32::MAX).find(|number| !claim_path(directory, *number).exists()).unwrap_or(u32::MAX)
+}
+
+pub fn was_claimed(directory: &Path, number: u32) -> bool {
+    claim_path(directory, number).exists()
+}
+
+fn claim_path(directory: &Path, number: u32) -> PathBuf {
+    directory.join(format!("claim-{number}"))
+}
+
+fn is_first(made: io::Result<()>) -> io::Result<bool> {
+    match made {
+        Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }
@@ -134,4 +167,20 @@ pub fn write_result(directory: &Path, result: &JobResult) -> io::Result<()> {
     io::Write::write_all(&mut file, &serde_json::to_vec(result)?)?;
     file.sync_all()?;
     std::fs::rename(&temporary, directory.join(RESULT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_supervisor_has_claimed_may_start_after_any_number_of_runtimes() {
+        let job = tempfile::tempdir().unwrap();
+        for _ in 0..3 {
+            assert!(claim_unstarted(job.path()).unwrap());
+        }
+        assert!(!claim(job.path(), 2).unwrap(), "an old request must not start it");
+        assert!(claim(job.path(), next_claim(job.path())).unwrap());
+        assert!(!claim_unstarted(job.path()).unwrap(), "a supervisor has it");
+    }
 }

@@ -43,12 +43,20 @@ environment_variables = [
     assert_eq!(home.run(&["run", "p"]).code, 0);
     let log = home.log(&newest(&home), "make");
     assert!(log.contains("**** ****") && log.contains("at main"), "{log}");
-    for entry in walkdir::WalkDir::new(home.state_dir()).into_iter().flatten() {
-        if entry.file_type().is_file() {
-            let bytes = std::fs::read(entry.path()).unwrap_or_default();
-            let found = memchr::memmem::find(&bytes, b"hunter2").is_some();
-            assert!(!found, "{} holds the secret", entry.path().display());
-        }
+    assert_no_file_holds(&home, b"hunter2", &[]);
+}
+
+/// Looks at everything below the state directory, apart from folders with these names.
+#[track_caller]
+fn assert_no_file_holds(home: &Home, secret: &[u8], apart_from: &[&str]) {
+    let state_dir = walkdir::WalkDir::new(home.state_dir()).into_iter();
+    let looked_at = state_dir.filter_entry(|entry| {
+        !apart_from.iter().any(|name| entry.file_name().to_str() == Some(*name))
+    });
+    for entry in looked_at.flatten().filter(|entry| entry.file_type().is_file()) {
+        let bytes = std::fs::read(entry.path()).unwrap_or_default();
+        let found = memchr::memmem::find(&bytes, secret).is_some();
+        assert!(!found, "{} holds the secret", entry.path().display());
     }
 }
 
@@ -74,6 +82,7 @@ output_variables = ["V"]"#,
         let finished = home.run(&["run", "p"]);
         assert_eq!(finished.code, 1);
         assert!(finished.stdout.contains(words), "{}", finished.stdout);
+        assert_no_file_holds(&home, b"hunter2", &["workspaces"]);
     }
 }
 
@@ -99,6 +108,7 @@ configuration = { Shell = "no-such-shell" }"#,
         let finished = home.run(&["run", "p"]);
         assert_eq!(finished.code, 1);
         assert!(finished.stdout.contains(words), "{}", finished.stdout);
+        assert_no_file_holds(&home, b"hunter2", &["workspaces"]);
     }
 }
 
@@ -257,4 +267,65 @@ configuration = { TargetPath = "../target" }
     assert_eq!(finished.code, 1);
     assert!(finished.stdout.contains("is not a link made by a deploy"), "{}", finished.stdout);
     assert!(current.join("precious").exists());
+}
+
+#[test]
+fn the_variable_of_a_secret_is_withheld_from_actions_that_do_not_ask_for_it() {
+    let stages = stage(
+        "Build",
+        "make",
+        r#"commands = ['test "$TOKEN" = hunter2']
+environment_variables = [{ name = "TOKEN", value = "env:MY_TOKEN", type = "SECRET" }]"#,
+    ) + &stage("Test", "look", r#"commands = ['test -z "$MY_TOKEN"']"#);
+    let mut home = Home::with_pipeline(&pipeline("p", "main", &stages));
+    home.environment.push(("MY_TOKEN".to_owned(), "hunter2".to_owned()));
+    let finished = home.run(&["run", "p"]);
+    assert_eq!(finished.code, 0, "{}", finished.stdout);
+}
+
+#[test]
+fn an_action_is_over_only_when_everything_it_started_is() {
+    let (home, code) = run(&stage(
+        "Build",
+        "make",
+        r#"commands = ["sleep 300 >/dev/null 2>&1 &", "echo pid=$!"]"#,
+    ));
+    assert_eq!(code, 0);
+    let log = home.log(&newest(&home), "make");
+    let pid = log.lines().find_map(|line| line.strip_prefix("pid=")).unwrap();
+    assert!(!std::path::Path::new("/proc").join(pid).exists(), "{pid} still runs");
+}
+
+#[test]
+fn a_stopped_action_may_clean_up_even_when_its_shell_is_gone() {
+    let child = "trap 'sleep 1; echo cleaned; exit' TERM; echo ready; while :; do sleep 0.05; done";
+    let commands = format!(r#"commands = ["({child}) & wait"]"#);
+    let home = Home::with_pipeline(&pipeline("p", "main", &stage("Build", "make", &commands)));
+    let watch = home.watch();
+    home.ok(&["start", "p"]);
+    let execution = eventually("the child is ready", || {
+        let newest = home.executions("p").into_iter().next()?;
+        let logs = home.run(&["logs", newest["pipelineExecutionId"].as_str()?, "make"]);
+        logs.stdout.contains("\nready").then_some(newest)
+    });
+    let id = execution["pipelineExecutionId"].as_str().unwrap();
+    home.ok(&["stop", "p", "--execution", id, "--abandon"]);
+    eventually("the child has cleaned up", || {
+        home.log(&execution, "make").contains("\ncleaned").then_some(())
+    });
+    drop(watch);
+}
+
+#[test]
+fn a_repository_inside_an_artifact_is_refused_by_name() {
+    let (home, code) = run(&stage(
+        "Build",
+        "make",
+        r#"commands = ["mkdir -p out/dep", "git init -q out/dep", "echo x > out/dep/x", "echo y > out/y"]
+output_artifacts = [{ name = "o", files = ["out/**"] }]"#,
+    ));
+    assert_eq!(code, 1);
+    let action = home.action(&newest(&home), "make").unwrap();
+    let message = action["output"]["executionResult"]["errorDetails"]["message"].to_string();
+    assert!(message.contains("out/dep is a git repository of its own"), "{message}");
 }
