@@ -27,12 +27,12 @@ Begin with `stagegate demo`, or in a repository with `stagegate init`.";
 
 #[derive(Args)]
 pub(super) struct Global {
-    /// Where state is kept [default: $`XDG_STATE_HOME/stagegate`]
+    /// Where state is kept [default: `$XDG_STATE_HOME/stagegate`]
     #[arg(long, global = true, value_name = "DIR", env = "STAGEGATE_STATE_DIR")]
     pub(super) state_dir: Option<PathBuf>,
 
     /// A pipeline file, or a folder of them; may be repeated [default: stagegate.toml or
-    /// .stagegate/*.toml of this repository, else $`XDG_CONFIG_HOME/stagegate/pipelines`/]
+    /// .stagegate/*.toml of this repository, else `$XDG_CONFIG_HOME/stagegate/pipelines/`]
     #[arg(short = 'f', long = "file", global = true, value_name = "FILE|DIR")]
     pub(super) files: Vec<PathBuf>,
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken, Category,
-    ErrorDetails, ExecutionId, ExecutionMode, ExecutionStatus, Lane, Operator, PipelineName,
-    RevisionId, SourceRevision, StageName, StageStatus, Timestamp, Trigger,
+    EnvironmentVariableType, ErrorDetails, ExecutionId, ExecutionMode, ExecutionStatus, Lane,
+    Operator, PipelineName, RevisionId, SourceRevision, StageName, StageStatus, Timestamp, Trigger,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -166,6 +166,20 @@ pub struct OpenGate {
     pub expires_at: Timestamp,
     pub custom_data: Option<String>,
     pub external_entity_link: Option<String>,
+    /// What starts once the gate is passed.
+    pub next: Vec<NextAction>,
+}
+
+/// An action that has not started, as it would run now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NextAction {
+    pub stage: StageName,
+    pub name: ActionName,
+    pub provider: String,
+    /// Its commands, or else its configuration, with the variables that have a value.
+    pub lines: Vec<String>,
+    /// The names of its environment variables, and which of them are secrets.
+    pub environment: Vec<(String, EnvironmentVariableType)>,
 }
 
 /// Why something does not move.

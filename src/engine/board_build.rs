@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::{
     Engine,
     board::{
-        ActionCard, Attempt, Board, ExecutionCard, InboundCard, LaneCard, OpenGate, PipelineCard,
-        RecentCard, StageCard, SuccessCard, TransitionCard, WaitReason,
+        ActionCard, Attempt, Board, ExecutionCard, InboundCard, LaneCard, NextAction, OpenGate,
+        PipelineCard, RecentCard, StageCard, SuccessCard, TransitionCard, WaitReason,
     },
+    settle::{as_written, resolve},
     state::{
         ActionExecution, Execution, LaneState, PipelineState, Place, Progress, Slot,
         StageExecution, TransitionPosition,
@@ -210,7 +211,9 @@ fn action_card(
         category: action.action_type.category,
         provider: action.action_type.provider.clone(),
         run_order: action.run_order,
-        latest: attempt.map(attempt_card),
+        latest: attempt
+            .zip(execution)
+            .map(|(attempt, execution)| attempt_card(stage, action, attempt, execution)),
         waits,
     }
 }
@@ -254,7 +257,12 @@ fn wait_reason(
     })
 }
 
-fn attempt_card(attempt: &ActionExecution) -> Attempt {
+fn attempt_card(
+    stage: &Stage,
+    action: &Action,
+    attempt: &ActionExecution,
+    execution: &Execution,
+) -> Attempt {
     let configuration = |key: &str| attempt.resolved.configuration.get(key).cloned();
     let (summary, error, gate) = match &attempt.progress {
         Progress::Running | Progress::Decided(_) | Progress::Abandoned { .. } => {
@@ -266,6 +274,7 @@ fn attempt_card(attempt: &ActionExecution) -> Attempt {
                 expires_at: approval.expires_at,
                 custom_data: configuration("CustomData"),
                 external_entity_link: configuration("ExternalEntityLink"),
+                next: next_actions(stage, action, execution),
             };
             (String::new(), None, Some(gate))
         }
@@ -283,5 +292,38 @@ fn attempt_card(attempt: &ActionExecution) -> Attempt {
         decision: attempt.decision().cloned(),
         gate,
         commands: attempt.resolved.commands.clone(),
+    }
+}
+
+/// Returns what a gate lets go on: the rest of its stage, or else the stage after it.
+fn next_actions(stage: &Stage, gate: &Action, execution: &Execution) -> Vec<NextAction> {
+    let mut next: Vec<_> =
+        stage.actions.iter().filter(|it| it.run_order > gate.run_order).collect();
+    let mut stage = stage;
+    if next.is_empty()
+        && let Some(after) = execution.definition.stage_after(&stage.name)
+    {
+        next.extend(&after.actions);
+        stage = after;
+    }
+    next.sort_by_key(|action| action.run_order);
+    next.into_iter().map(|action| next_action(stage, action, execution)).collect()
+}
+
+fn next_action(stage: &Stage, action: &Action, execution: &Execution) -> NextAction {
+    // What an action before it has yet to set stays as it is written.
+    let resolved = resolve(action, execution).unwrap_or_else(|_| as_written(action));
+    let lines = if resolved.commands.is_empty() {
+        resolved.configuration.iter().map(|(key, value)| format!("{key} = {value}")).collect()
+    } else {
+        resolved.commands
+    };
+    let environment = action.environment_variables.iter();
+    NextAction {
+        stage: stage.name.clone(),
+        name: action.name.clone(),
+        provider: action.action_type.provider.clone(),
+        lines,
+        environment: environment.map(|it| (it.name.clone(), it.kind)).collect(),
     }
 }

@@ -318,7 +318,7 @@ fn configuration_error(message: String) -> ErrorDetails {
     ErrorDetails { code: FailureType::ConfigurationError, message }
 }
 
-fn as_written(action: &Action) -> ResolvedAction {
+pub(super) fn as_written(action: &Action) -> ResolvedAction {
     ResolvedAction {
         configuration: action.configuration.clone(),
         commands: action.commands.clone(),
@@ -326,7 +326,10 @@ fn as_written(action: &Action) -> ResolvedAction {
     }
 }
 
-fn resolve(action: &Action, execution: &Execution) -> Result<ResolvedAction, Unresolved> {
+pub(super) fn resolve(
+    action: &Action,
+    execution: &Execution,
+) -> Result<ResolvedAction, Unresolved> {
     let resolve = |text: &String| variable::resolve(text, &execution.variables);
     Ok(ResolvedAction {
         configuration: action

@@ -107,3 +107,18 @@ fn a_decision_without_a_runtime_is_kept_and_acted_on_when_one_starts() {
     scene.apply(Input::RuntimeStarted).unwrap();
     assert_eq!(scene.running(), ["ship"]);
 }
+
+#[test]
+fn a_gate_says_what_runs_next() {
+    for (pipeline, stage, action) in
+        [(GATE, "Deploy", "ship"), ("Source > Check: !gate > Deploy: ship", "Deploy", "ship")]
+    {
+        let mut scene = Scene::pipeline(pipeline);
+        scene.commit("a1");
+        let board = scene.engine.board();
+        let next = &board.open_gates().next().unwrap().gate.next;
+        assert_eq!(next.len(), 1);
+        assert_eq!((next[0].stage.as_str(), next[0].name.as_str()), (stage, action));
+        assert_eq!(next[0].lines, ["ship main"], "resolved, word for word");
+    }
+}

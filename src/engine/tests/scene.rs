@@ -66,6 +66,7 @@ fn source() -> Action {
             version: "1".into(),
         },
         input_artifacts: Vec::new(),
+        commands: Vec::new(),
         ..action("app", 1)
     }
 }
@@ -83,7 +84,7 @@ fn action(name: &str, run_order: u32) -> Action {
         },
         run_order,
         configuration: BTreeMap::new(),
-        commands: vec!["true".into()],
+        commands: vec![format!("{name} #{{app.BranchName}}")],
         environment_variables: Vec::new(),
         input_artifacts: if approval { Vec::new() } else { vec!["app".into()] },
         output_artifacts: Vec::new(),

@@ -8,6 +8,7 @@ use super::Scene;
 use crate::{
     ansi,
     engine::{Relation, board::GateAt},
+    model::EnvironmentVariableType,
     runtime::review::{Badge, Commit, Review},
     tui::theme::Role,
 };
@@ -48,7 +49,7 @@ pub(super) fn lines(scene: &Scene<'_>, at: GateAt<'_>, review: Option<&Review>) 
         lines.push(vec![(format!("  and {more} more"), muted)]);
     }
     lines.push(files_line(scene, review));
-    lines.push(next_line(scene, at));
+    lines.extend(next_lines(scene, at));
     lines
 }
 
@@ -150,11 +151,36 @@ fn files_line(scene: &Scene<'_>, review: &Review) -> Line {
     vec![(words.join("  "), scene.style(Role::Muted))]
 }
 
-fn next_line(scene: &Scene<'_>, at: GateAt<'_>) -> Line {
-    let later = at.stage.actions.iter().filter(|it| it.run_order > at.action.run_order);
-    let next: Vec<_> = later.map(|it| format!("{} ({})", it.name, it.provider)).collect();
-    let words = if next.is_empty() { "the stage succeeds".to_owned() } else { next.join(", ") };
-    vec![(format!("next: {words}"), scene.style(Role::Muted))]
+/// Says what would run, word for word: the last chance to read it.
+fn next_lines(scene: &Scene<'_>, at: GateAt<'_>) -> Vec<Line> {
+    let (text, muted) = (scene.style(Role::Text), scene.style(Role::Muted));
+    if at.gate.next.is_empty() {
+        return vec![vec![("next: the pipeline succeeds".to_owned(), muted)]];
+    }
+    let mut lines = Vec::new();
+    for next in &at.gate.next {
+        let place = if next.stage == at.stage.name {
+            next.name.to_string()
+        } else {
+            format!("{}/{}", next.stage, next.name)
+        };
+        lines.push(vec![
+            ("next: ".to_owned(), muted),
+            (format!("{place} "), scene.style(Role::Strong)),
+            (format!("({})", next.provider), muted),
+        ]);
+        let commands = next.lines.iter().flat_map(|it| it.lines());
+        lines.extend(commands.map(|line| vec![(format!("  {}", ansi::one_line(line)), text)]));
+        let names = next.environment.iter().map(|(name, kind)| match kind {
+            EnvironmentVariableType::Plaintext => name.clone(),
+            EnvironmentVariableType::Secret => format!("{name} (secret)"),
+        });
+        let names: Vec<_> = names.collect();
+        if !names.is_empty() {
+            lines.push(vec![(format!("  with {}", names.join(", ")), muted)]);
+        }
+    }
+    lines
 }
 
 /// Writes lines from `scroll` on; returns how many there are beyond the end.
