@@ -75,6 +75,7 @@ pub struct Runtime {
     cancel: CancellationToken,
     tasks: TaskTracker,
     owner: JoinHandle<Result<(), StoreError>>,
+    door: JoinHandle<()>,
     _lock: RuntimeLock,
 }
 
@@ -97,7 +98,7 @@ impl Runtime {
         let handle = RuntimeHandle::here(state_dir.clone(), inbox.clone(), published.clone());
         let listener = socket::Listener::bind(&state_dir)
             .map_err(|source| StartError::Socket { path: state_dir.socket(), source })?;
-        tasks.spawn(listener.serve(handle.clone(), files.clone(), cancel.clone()));
+        let door = tokio::spawn(listener.serve(handle.clone(), files.clone(), cancel.clone()));
 
         let performer = performer::Performer::new(Arc::clone(&tools), inbox.clone(), tasks.clone());
         performer.end_orphans(&engine.state().running.keys().copied().collect());
@@ -105,7 +106,7 @@ impl Runtime {
         let owner = tokio::spawn(owner.run(cancel.clone()));
         let watching = definitions::watch(files, first_reading, inbox, published, cancel.clone());
         tasks.spawn(watching);
-        Ok(Self { handle, cancel, tasks, owner, _lock: lock })
+        Ok(Self { handle, cancel, tasks, owner, door, _lock: lock })
     }
 
     /// Waits until the runtime ends by itself, which is always an error.
@@ -121,6 +122,7 @@ impl Runtime {
         self.cancel.cancel();
         self.tasks.close();
         let result = self.owner.await;
+        let _ = self.door.await;
         // Tasks that work for jobs have nobody left to report to.
         drop(self.handle);
         match result {

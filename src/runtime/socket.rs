@@ -8,7 +8,7 @@ use tokio::{
     net::{UnixListener, UnixStream},
     sync::watch,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{DefinitionFiles, Operation, Receipt, RuntimeHandle, SubmitError};
 use crate::{
@@ -22,6 +22,8 @@ const PROTOCOL: u32 = 1;
 /// How long a runtime may take from its lock to its socket, and how often to look.
 const START_UP: std::time::Duration = std::time::Duration::from_secs(5);
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
+/// How long a runtime that ends waits for its answers to leave.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 /// A longer request is none of ours.
 const LONGEST_REQUEST: u64 = 1 << 20;
 
@@ -77,6 +79,7 @@ impl Listener {
         files: DefinitionFiles,
         cancel: CancellationToken,
     ) {
+        let clients = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
                 () = cancel.cancelled() => break,
@@ -86,16 +89,13 @@ impl Listener {
             if !is_ours(&stream) {
                 continue;
             }
-            let (handle, files, cancel) = (handle.clone(), files.clone(), cancel.clone());
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = cancel.cancelled() => {}
-                    // A client that goes away in the middle harms nobody.
-                    _ = answer(stream, handle, files) => {}
-                }
-            });
+            // A client that goes away in the middle harms nobody.
+            clients.spawn(answer(stream, handle.clone(), files.clone(), cancel.clone()));
         }
         let _ = std::fs::remove_file(&self.path);
+        // Whoever asked for something is told what became of it, above all that it is on disk.
+        clients.close();
+        let _ = tokio::time::timeout(LAST_WORDS, clients.wait()).await;
     }
 }
 
@@ -108,10 +108,15 @@ async fn answer(
     stream: UnixStream,
     handle: RuntimeHandle,
     files: DefinitionFiles,
+    cancel: CancellationToken,
 ) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(reader.take(LONGEST_REQUEST)).read_line(&mut line).await?;
+    let mut request = BufReader::new(reader.take(LONGEST_REQUEST));
+    tokio::select! {
+        read = request.read_line(&mut line) => read?,
+        () = cancel.cancelled() => return Ok(()),
+    };
     let call = match serde_json::from_str::<Envelope<serde_json::Value>>(&line) {
         Ok(envelope) if envelope.protocol == PROTOCOL => {
             serde_json::from_value::<Call>(envelope.body).map_err(|error| error.to_string())
@@ -138,8 +143,9 @@ async fn answer(
             loop {
                 let newest = Arc::clone(&board.borrow_and_update());
                 send(&mut writer, Answer::Board(newest)).await?;
-                if board.changed().await.is_err() {
-                    return Ok(());
+                tokio::select! {
+                    () = cancel.cancelled() => return Ok(()),
+                    changed = board.changed() => if changed.is_err() { return Ok(()) },
                 }
             }
         }

@@ -48,10 +48,10 @@ fn run_stops_at_a_gate_and_a_rejection_is_an_exit_code_of_its_own() {
 
     let watch = home.watch_unready();
     home.ok(&["reject", "p/Release/gate", "-m", "first one out"]);
-    let mut run = home.command(&["run", "p", "--wait-for-approval"]).spawn().unwrap();
+    let run = home.background(&["run", "p", "--wait-for-approval"]);
     home.open_gate("p");
     home.ok(&["reject", "p/Release/gate", "-m", "not today"]);
-    assert_eq!(run.wait().unwrap().code(), Some(4));
+    assert_eq!(run.finished(), 4);
 
     let newest = home.executions("p").remove(0);
     let gate = home.action(&newest, "gate").unwrap();
@@ -339,4 +339,16 @@ fn the_demo_reaches_every_state_by_itself() {
     assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
     assert!(finished.stderr.contains("every state has been reached"));
     assert!(!home.state_dir().exists(), "the user's own state is not touched");
+}
+
+#[test]
+fn who_decides_last_is_told_even_if_the_runtime_ends_with_it() {
+    let home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    for _ in 0..20 {
+        // The runtime lives inside `run`, which ends as soon as the gate is decided.
+        let run = home.background(&["run", "p", "--wait-for-approval"]);
+        home.open_gate("p");
+        home.ok(&["reject", "p/Release/gate", "-m", "no"]);
+        assert_eq!(run.finished(), 4);
+    }
 }

@@ -155,8 +155,13 @@ impl Home {
     }
 
     pub(crate) fn watch_unready(&self) -> Watch {
+        self.background(&["watch"])
+    }
+
+    /// Starts a command that ends with the test at the latest.
+    pub(crate) fn background(&self, arguments: &[&str]) -> Watch {
         let mut child =
-            self.command(&["watch"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = Arc::new(Mutex::new(String::new()));
         let streams: [Box<dyn std::io::Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
@@ -209,7 +214,9 @@ impl Home {
     #[track_caller]
     pub(crate) fn open_gate(&self, pipeline: &str) -> String {
         eventually("a gate is open", || {
-            let state = self.json(&["status", pipeline, "--json"]);
+            // Until its runtime has read the file, nobody knows the pipeline.
+            let state = self.run(&["status", pipeline, "--json"]).stdout;
+            let state: Value = serde_json::from_str(&state).ok()?;
             let stages = state["stageStates"].as_array()?.clone();
             stages
                 .iter()
@@ -224,7 +231,7 @@ impl Home {
     }
 }
 
-/// A `stagegate watch` that ends with the test.
+/// A `stagegate watch`, or another command that goes on, which ends with the test.
 pub(crate) struct Watch {
     child: Child,
     lines: Arc<Mutex<String>>,
@@ -248,6 +255,11 @@ impl Watch {
     pub(crate) fn kill_hard(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits for the end and returns the exit code.
+    pub(crate) fn finished(mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap_or(-1)
     }
 
     pub(crate) fn terminate(mut self) -> i32 {
