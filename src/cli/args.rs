@@ -69,13 +69,25 @@ pub(super) enum Verb {
     Stop(Stop),
     /// Runs a failed or stopped stage again (`RetryStageExecution`)
     Retry(Retry),
+    /// Runs a stage as an earlier execution did (`RollbackStage`)
+    Rollback(Rollback),
+    /// Lets a stage go on although its condition does not (`OverrideStageCondition`)
+    OverrideCondition(OverrideCondition),
     /// Approves at a gate (`PutApprovalResult`)
     Approve(Decide),
     /// Rejects at a gate (`PutApprovalResult`)
     Reject(Decide),
+    /// Takes back an approval that has not taken effect yet
+    Withdraw(Gate),
+    /// Closes a gate for the newest execution that waits behind it
+    GiveWay(Gate),
+    /// Pins a note to a waiting gate for whoever comes next
+    Note(Note),
     /// Enables or disables the inbound transition of a stage
     #[command(subcommand)]
     Transition(Transition),
+    /// Forgets a pipeline whose file is gone; its history stays (`DeletePipeline`)
+    Delete(Delete),
     /// Shows where every execution stands (`GetPipelineState`)
     Status(Status),
     /// Lists executions, newest first (`ListPipelineExecutions`)
@@ -129,6 +141,15 @@ pub(super) struct Start {
     /// A pipeline variable for this execution; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]
     pub(super) variables: Vec<String>,
+    /// Leave a stage out of this execution; may be repeated
+    #[arg(long, value_name = "STAGE")]
+    pub(super) skip: Vec<String>,
+    /// Begin with this stage, after the source stage; those before it are skipped
+    #[arg(long, value_name = "STAGE")]
+    pub(super) from: Option<String>,
+    /// The same token twice starts one execution
+    #[arg(long, value_name = "TOKEN")]
+    pub(super) client_request_token: Option<String>,
 }
 
 #[derive(Args)]
@@ -181,6 +202,58 @@ pub(super) struct Decide {
     /// A comment; a rejection needs one
     #[arg(short = 'm', long = "message", default_value = "")]
     pub(super) summary: String,
+    /// When it takes effect: HH:MM today or tomorrow, YYYY-MM-DDTHH:MM, or in a while like 90m;
+    /// until then `withdraw` takes it back
+    #[arg(long, value_name = "WHEN")]
+    pub(super) at: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Gate {
+    /// PIPELINE/STAGE/ACTION; less is enough where only one gate is open
+    pub(super) target: String,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+}
+
+#[derive(Args)]
+pub(super) struct Note {
+    #[command(flatten)]
+    pub(super) gate: Gate,
+    /// What to pin; an empty note takes the old one off
+    #[arg(short = 'm', long = "message", required = true)]
+    pub(super) text: String,
+}
+
+#[derive(Args)]
+pub(super) struct Rollback {
+    /// PIPELINE/STAGE
+    pub(super) target: String,
+    /// The execution to go back to [default: the last that succeeded before what is there now]
+    #[arg(long, value_name = "ID")]
+    pub(super) to: Option<String>,
+    /// The lane, which is the branch; needed where a pipeline has several
+    #[arg(long)]
+    pub(super) lane: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct OverrideCondition {
+    /// PIPELINE/STAGE
+    pub(super) target: String,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// Which condition: `BEFORE_ENTRY`, `ON_SUCCESS` or `ON_FAILURE` [default: the one in the way]
+    #[arg(long, value_name = "TYPE")]
+    pub(super) condition_type: Option<String>,
+    /// Why
+    #[arg(short = 'm', long = "reason", required = true)]
+    pub(super) reason: String,
+}
+
+#[derive(Args)]
+pub(super) struct Delete {
+    pub(super) pipeline: String,
 }
 
 #[derive(Subcommand)]

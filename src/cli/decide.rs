@@ -6,11 +6,12 @@ use super::{
     operate::{connect, submit},
     output,
     target::{self, Target},
+    when,
 };
 use crate::{
     engine::{Board, Refusal},
     host::StateDir,
-    model::ApprovalStatus,
+    model::{ApprovalStatus, Timestamp},
     runtime::{Operation, RuntimeHandle},
 };
 
@@ -33,8 +34,9 @@ async fn decide(
 ) -> Result<Exit, Failure> {
     let (handle, board) = connect(state_dir).await?;
     let target = Target::parse(&arguments.target);
+    let effective_at = arguments.at.as_deref().map(when::parse).transpose()?;
     let operation = if let Some(token) = &arguments.token {
-        by_token(&handle, &board, &target, token, status, &arguments)?
+        by_token(&handle, &board, &target, token, status, &arguments, effective_at)?
     } else {
         let at = target::open_gate(&board, &target, &arguments.selection)
             .map_err(|failure| explain(&handle, &target, &arguments, failure))?;
@@ -46,6 +48,7 @@ async fn decide(
             status,
             summary: arguments.summary.clone(),
             if_revision: arguments.if_revision.clone(),
+            effective_at,
         }
     };
     let Operation::PutApprovalResult { stage, action, .. } = &operation else {
@@ -64,6 +67,7 @@ fn by_token(
     token: &str,
     status: ApprovalStatus,
     arguments: &Decide,
+    effective_at: Option<Timestamp>,
 ) -> Result<Operation, Failure> {
     let card = target::pipeline(board, &target.pipeline)?;
     let parsed = token.parse().map_err(|_| Failure::usage(format!("{token} is no token")))?;
@@ -93,6 +97,7 @@ fn by_token(
         status,
         summary: arguments.summary.clone(),
         if_revision: arguments.if_revision.clone(),
+        effective_at,
     })
 }
 

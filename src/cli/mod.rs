@@ -5,6 +5,7 @@ mod args;
 mod decide;
 mod demo;
 mod exit;
+mod gate;
 mod init;
 mod json;
 mod logs;
@@ -12,10 +13,12 @@ mod narrate;
 mod operate;
 mod output;
 mod read;
+mod rollback;
 mod run;
 mod serve;
 mod target;
 mod validate;
+mod when;
 
 use args::{Arguments, Verb};
 use clap::Parser;
@@ -54,6 +57,12 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Verb::Stop(it)) => operate::stop(state_dir()?, it).await,
         Some(Verb::Retry(it)) => operate::retry(state_dir()?, it).await,
         Some(Verb::Transition(it)) => operate::transition(state_dir()?, it).await,
+        Some(Verb::Rollback(it)) => rollback::rollback(state_dir()?, it).await,
+        Some(Verb::OverrideCondition(it)) => rollback::override_condition(state_dir()?, it).await,
+        Some(Verb::Withdraw(it)) => gate::withdraw(state_dir()?, it).await,
+        Some(Verb::GiveWay(it)) => gate::give_way(state_dir()?, it).await,
+        Some(Verb::Note(it)) => gate::note(state_dir()?, it).await,
+        Some(Verb::Delete(it)) => operate::delete(state_dir()?, it).await,
         Some(Verb::Approve(it)) => decide::approve(state_dir()?, it).await,
         Some(Verb::Reject(it)) => decide::reject(state_dir()?, it).await,
         Some(Verb::Status(it)) => read::status(state_dir()?, it).await,

@@ -2,7 +2,7 @@
 
 use crate::{
     ansi,
-    engine::{Event, Fact},
+    engine::{Event, Fact, event::SkipReason},
     host::clock,
 };
 
@@ -71,8 +71,46 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             format!("{pipeline}/{stage}: {} Stopped", execution.short())
         }
         Fact::StageRetried { execution, stage, by, .. } => {
+            let by = by.as_ref().map_or("itself".to_owned(), ToString::to_string);
             format!("{pipeline}/{stage}: {} retried by {by}", execution.short())
         }
+        Fact::StageSkipped { execution, stage, reason } => {
+            format!("{pipeline}/{stage}: {} Skipped{}", execution.short(), skipped(*reason))
+        }
+        Fact::StageRetryScheduled { execution, stage, at } => format!(
+            "{pipeline}/{stage}: {} failed, tried again at {}",
+            execution.short(),
+            clock::local_time(*at)
+        ),
+        Fact::PipelineDeleted { by } => format!("{pipeline}: deleted by {by}; its history stays"),
+        Fact::ConditionStarted { .. } | Fact::RuleStarted { .. } | Fact::RuleAbandoned { .. } => {
+            return None;
+        }
+        Fact::ConditionSucceeded { stage, condition, .. } => {
+            format!("{pipeline}/{stage}: {condition} Succeeded")
+        }
+        Fact::ConditionFailed { stage, condition, .. } => {
+            format!("{pipeline}/{stage}: {condition} Failed")
+        }
+        Fact::ConditionOverridden { stage, condition, by, reason, .. } => format!(
+            "{pipeline}/{stage}: {condition} Overridden by {by}: {}",
+            ansi::one_line(reason)
+        ),
+        Fact::RuleWaits { rule, opens, .. } => {
+            format!("{pipeline}/{}/{}: waits for the window: opens {opens}", rule.stage, rule.rule)
+        }
+        Fact::RuleSucceeded { rule, summary } => format!(
+            "{pipeline}/{}/{}: Succeeded {}",
+            rule.stage,
+            rule.rule,
+            ansi::one_line(summary)
+        ),
+        Fact::RuleFailed { rule, error } => format!(
+            "{pipeline}/{}/{}: Failed: {}",
+            rule.stage,
+            rule.rule,
+            ansi::one_line(&error.message)
+        ),
         Fact::ActionStarted { action, approval: Some(approval), .. } => format!(
             "{pipeline}/{}/{}: {} waits for approval until {} (token {})",
             action.stage,
@@ -93,6 +131,39 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             decision.by,
             ansi::one_line(&decision.summary)
         ),
+        Fact::ApprovalDeferred { action, decision, effective_at } => format!(
+            "{pipeline}/{}/{}: {} by {} with effect from {}",
+            action.stage,
+            action.action,
+            decision.status,
+            decision.by,
+            clock::local_date(*effective_at)
+        ),
+        Fact::ApprovalWithdrawn { action, by } => {
+            format!(
+                "{pipeline}/{}/{}: the decision was taken back by {by}",
+                action.stage, action.action
+            )
+        }
+        Fact::ApprovalNoted { action, text, by } => format!(
+            "{pipeline}/{}/{}: note by {by}: {}",
+            action.stage,
+            action.action,
+            ansi::one_line(text)
+        ),
+        Fact::ApprovalGaveWay { action, to, by } => format!(
+            "{pipeline}/{}/{}: gives way to {}, asked by {by}",
+            action.stage,
+            action.action,
+            to.short()
+        ),
+        Fact::ActionRetryScheduled { action, at, error } => format!(
+            "{pipeline}/{}/{}: Failed: {}; tried again at {}",
+            action.stage,
+            action.action,
+            ansi::one_line(&error.message),
+            clock::local_time(*at)
+        ),
         Fact::ActionSucceeded { action, success } => format!(
             "{pipeline}/{}/{}: Succeeded {}",
             action.stage,
@@ -110,4 +181,12 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
         }
     };
     Some(format!("{} {}", clock::local_time(event.at), text.trim_end()))
+}
+
+fn skipped(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::Condition => " by its entry condition",
+        SkipReason::Operator => ", as was asked at the start",
+        SkipReason::ApprovalTimeout => ", because its gate timed out",
+    }
 }

@@ -9,9 +9,9 @@ use super::{
     target::{self, Target},
 };
 use crate::{
-    engine::{Board, TransitionChange},
+    engine::{Board, Request, TransitionChange},
     host::{StateDir, environment},
-    model::{RetryMode, StopMode},
+    model::{RetryMode, StageName, StopMode},
     runtime::{Operation, Receipt, RuntimeHandle},
 };
 
@@ -47,6 +47,9 @@ pub(super) fn start_operation(arguments: args::Start) -> Result<Operation, Failu
         pipeline: arguments.pipeline.into(),
         branch: arguments.branch,
         revision: arguments.revision,
+        skip: arguments.skip.into_iter().map(StageName::from).collect(),
+        from: arguments.from.map(StageName::from),
+        client_request_token: arguments.client_request_token,
     })
 }
 
@@ -66,7 +69,8 @@ pub(super) async fn stop(state_dir: StateDir, arguments: args::Stop) -> Result<E
     let execution = target::alive(&board, &target, &arguments.selection)?.id;
     let mode = if arguments.abandon { StopMode::Abandon } else { StopMode::Wait };
     let (pipeline, reason) = (target.pipeline, arguments.reason);
-    let operation = Operation::StopPipelineExecution { pipeline, execution, mode, reason };
+    let operation =
+        Operation::from(Request::StopPipelineExecution { pipeline, execution, mode, reason });
     submit(&handle, operation).await?;
     output::line(execution.to_string());
     Ok(Exit::Done)
@@ -77,12 +81,12 @@ pub(super) async fn retry(state_dir: StateDir, arguments: args::Retry) -> Result
     let target = Target::parse(&arguments.target);
     let (stage, execution) = target::retryable(&board, &target, &arguments.selection)?;
     let mode = if arguments.all_actions { RetryMode::AllActions } else { RetryMode::FailedActions };
-    let operation = Operation::RetryStageExecution {
+    let operation = Operation::from(Request::RetryStageExecution {
         pipeline: target.pipeline,
         stage: stage.name.clone(),
         execution: execution.id,
         mode,
-    };
+    });
     submit(&handle, operation).await?;
     output::line(execution.id.to_string());
     Ok(Exit::Done)
@@ -101,7 +105,21 @@ pub(super) async fn transition(
     let card = target::pipeline(&board, &target.pipeline)?;
     let name = target.stage.ok_or_else(|| Failure::usage("say which: PIPELINE/STAGE"))?;
     let stage = target::stage(card, &name)?.into();
-    let operation = Operation::SetStageTransition { pipeline: target.pipeline, stage, change };
+    let operation =
+        Operation::from(Request::SetStageTransition { pipeline: target.pipeline, stage, change });
     submit(&handle, operation).await?;
+    Ok(Exit::Done)
+}
+
+/// Forgets a pipeline. While its file is there, the next look at it would bring it back.
+pub(super) async fn delete(state_dir: StateDir, arguments: args::Delete) -> Result<Exit, Failure> {
+    let (handle, board) = connect(state_dir).await?;
+    let pipeline = arguments.pipeline.as_str().into();
+    let card = target::pipeline(&board, &pipeline)?;
+    if card.file.exists() {
+        let words = format!("{} still declares {pipeline}", card.file.display());
+        return Err(Failure::usage(words).hint("remove or rename the file first"));
+    }
+    submit(&handle, Request::DeletePipeline { pipeline }.into()).await?;
     Ok(Exit::Done)
 }

@@ -209,6 +209,7 @@ async fn at_gate(
         status: if approved { ApprovalStatus::Approved } else { ApprovalStatus::Rejected },
         summary: if approved { String::new() } else { answer.to_owned() },
         if_revision: Some(at.execution.revision.id.to_string()),
+        effective_at: None,
     };
     handle.submit(operation, environment::operator("cli")).await?;
     Ok(None)

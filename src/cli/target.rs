@@ -6,7 +6,7 @@ use crate::{
         Board, Refusal,
         board::{ExecutionCard, GateAt, LaneCard, PipelineCard, StageCard},
     },
-    model::{Lane, PipelineName, StageName, StageStatus},
+    model::{ConditionType, Lane, PipelineName, StageName, StageStatus},
 };
 
 /// `PIPELINE`, `PIPELINE/STAGE` or `PIPELINE/STAGE/ACTION`.
@@ -132,4 +132,42 @@ pub(super) fn retryable<'a>(
     let (_, stage, execution) =
         only(found, |(lane, stage, it)| format!("{} {}", stage.name, words(lane, it)), none)?;
     Ok((stage, execution))
+}
+
+/// Finds the lane that is meant; it may be left out where there is only one.
+pub(super) fn lane(card: &PipelineCard, name: Option<&str>) -> Result<Lane, Failure> {
+    let lanes = card.lanes.iter().map(|it| &it.lane);
+    let found: Vec<&Lane> =
+        lanes.filter(|lane| name.is_none_or(|name| lane.as_str() == name)).collect();
+    let none = Refusal::NothingMatches {
+        pipeline: card.name.clone(),
+        lane: name.map(Lane::from),
+        wanted: "was ever there".to_owned(),
+    };
+    Ok(only(found, |lane| lane.label().to_owned(), none)?.clone())
+}
+
+/// Finds the one stage with a condition that is meant.
+pub(super) fn with_condition<'a>(
+    board: &'a Board,
+    target: &Target,
+    selection: &Selection,
+    condition: impl Fn(&StageCard) -> Option<ConditionType>,
+) -> Result<(&'a StageCard, &'a ExecutionCard, ConditionType), Failure> {
+    let card = pipeline(board, &target.pipeline)?;
+    if let Some(name) = &target.stage {
+        stage(card, name)?;
+    }
+    let stages = card.lanes.iter().flat_map(|lane| lane.stages.iter().map(move |it| (lane, it)));
+    let found = stages
+        .filter(|(_, it)| target.stage.as_ref().is_none_or(|name| it.name.as_str() == name))
+        .filter_map(|(lane, it)| Some((lane, it, it.execution.as_ref()?, condition(it)?)))
+        .filter(|(lane, _, execution, _)| matches(selection, lane, execution))
+        .collect();
+    let none = nothing(target, selection, "is held by a condition there");
+    let describe = |(lane, stage, it, kind): &(&LaneCard, &StageCard, &ExecutionCard, _)| {
+        format!("{} {kind} {}", stage.name, words(lane, it))
+    };
+    let (_, stage, execution, kind) = only(found, describe, none)?;
+    Ok((stage, execution, kind))
 }

@@ -1,12 +1,13 @@
 //! Reads the declaration's tables into a draft and fills in the defaults that keep files short.
 
 use super::{
+    conditions,
     draft::{Draft, DraftAction, DraftEnvironmentVariable, DraftOutput, DraftStage, DraftVariable},
     node::{Node, Value},
     problem::Problem,
     reader::{Located, Problems, TableReader},
 };
-use crate::model::{Category, EnvironmentVariableType, LaneMode, Span};
+use crate::model::{Category, EnvironmentVariableType, ExecutionMode, LaneMode};
 
 pub(super) fn decode(root: &Node, problems: &Problems) -> Draft {
     let root = inner_pipeline(root);
@@ -19,15 +20,12 @@ pub(super) fn decode(root: &Node, problems: &Problems) -> Draft {
         lane: table
             .choice("lane", &[("branch", LaneMode::Branch), ("pipeline", LaneMode::Pipeline)])
             .unwrap_or_default(),
+        execution_mode: table.choice("execution_mode", &ExecutionMode::ALL).unwrap_or_default(),
+        max_concurrent_actions: decode_limit(&mut table, problems),
+        tags: table.string_map("tags"),
         variables: Vec::new(),
         stages: Vec::new(),
     };
-    if let Some(mode) = table.string("execution_mode")
-        && mode.value != "SUPERSEDED"
-    {
-        let message = format!("execution mode `{}` is not available in this version", mode.value);
-        problems.push(Problem::new(&mode.span, message).remedy("`SUPERSEDED` is"));
-    }
     table.unavailable(&["trigger"]);
     table.ignore(&["role_arn", "artifact_store", "pipeline_type", "version", "metadata"]);
     for node in table.list("variable") {
@@ -66,7 +64,11 @@ fn decode_stage(node: &Node, problems: &Problems) -> Option<DraftStage> {
     let name = table.required_string("name");
     let actions = table.list("action");
     let actions = actions.iter().filter_map(|node| decode_action(node, problems)).collect();
-    table.unavailable(&["before_entry", "on_success", "on_failure", "lock"]);
+    let before_entry = conditions::gate(&mut table, "before_entry", problems);
+    let on_success = conditions::gate(&mut table, "on_success", problems);
+    let on_failure = conditions::on_failure(&mut table, problems);
+    let lock = table.string("lock");
+    let max_concurrent_actions = decode_limit(&mut table, problems);
     table.ignore(&["blocker"]);
     let transition = table.node("transition");
     let transition_disabled = transition.and_then(|node| {
@@ -77,7 +79,26 @@ fn decode_stage(node: &Node, problems: &Problems) -> Option<DraftStage> {
         (!enabled).then(|| reason.unwrap_or_else(|| "disabled in the pipeline file".to_owned()))
     });
     table.finish();
-    Some(DraftStage { name: name?, actions, transition_disabled })
+    Some(DraftStage {
+        name: name?,
+        actions,
+        transition_disabled,
+        before_entry,
+        on_success,
+        on_failure,
+        lock,
+        max_concurrent_actions,
+    })
+}
+
+fn decode_limit(table: &mut TableReader<'_>, problems: &Problems) -> Option<u32> {
+    let given = table.integer("max_concurrent_actions")?;
+    let limit = u32::try_from(given.value).ok().filter(|it| *it > 0);
+    if limit.is_none() {
+        let message = "`max_concurrent_actions` is a number from 1";
+        problems.push(Problem::new(&given.span, message));
+    }
+    limit
 }
 
 fn decode_action(node: &Node, problems: &Problems) -> Option<DraftAction> {
@@ -111,7 +132,8 @@ fn decode_action(node: &Node, problems: &Problems) -> Option<DraftAction> {
         output_artifacts: outputs.iter().filter_map(|node| decode_output(node, problems)).collect(),
         output_variables: table.strings("output_variables"),
         namespace: table.string("namespace"),
-        timeout: decode_timeout(&mut table, problems),
+        timeout: conditions::timeout(&mut table, problems),
+        retry: conditions::retry(&mut table, problems),
         cache: table.strings("cache"),
         name: name?,
         category: action_type.as_ref()?.category,
@@ -202,18 +224,6 @@ fn decode_output(node: &Node, problems: &Problems) -> Option<DraftOutput> {
     table.finish();
     let (files, exclude, base_directory) = output;
     Some(DraftOutput { name: name?, files, exclude, base_directory })
-}
-
-fn decode_timeout(table: &mut TableReader<'_>, problems: &Problems) -> Option<Span> {
-    let minutes = table.integer("timeout_in_minutes").map(|it| Span::minutes(it.value.max(1)));
-    let Some(text) = table.string("timeout") else { return minutes };
-    let parsed = Span::parse(&text.value).filter(|span| *span >= Span::SECOND);
-    if parsed.is_none() {
-        let message = format!("`{}` is not a length of time", text.value);
-        problems
-            .push(Problem::new(&text.span, message).remedy("write it like 90s, 20m, 1h30m or 7d"));
-    }
-    parsed
 }
 
 /// A source's artifact and every namespace take the action's name; files of the first source are

@@ -3,16 +3,22 @@
 
 use std::{ops::Range, path::Path};
 
-use super::reader::Located;
+use super::{
+    conditions::{DraftCondition, DraftOnFailure},
+    reader::Located,
+};
 use crate::model::{
     Action, ActionType, Category, EnvironmentVariable, EnvironmentVariableType, ExecutionMode,
-    LaneMode, OutputArtifact, Pipeline, PipelineVariable, Span, Stage,
+    LaneMode, OutputArtifact, Pipeline, PipelineVariable, RetryConfiguration, Span, Stage,
 };
 
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) name: Option<Located<String>>,
     pub(super) lane: LaneMode,
+    pub(super) execution_mode: ExecutionMode,
+    pub(super) max_concurrent_actions: Option<u32>,
+    pub(super) tags: Vec<(Located<String>, Located<String>)>,
     pub(super) variables: Vec<DraftVariable>,
     pub(super) stages: Vec<DraftStage>,
     pub(super) span: Range<usize>,
@@ -30,6 +36,11 @@ pub(super) struct DraftStage {
     pub(super) name: Located<String>,
     pub(super) actions: Vec<DraftAction>,
     pub(super) transition_disabled: Option<String>,
+    pub(super) before_entry: Option<DraftCondition>,
+    pub(super) on_success: Option<DraftCondition>,
+    pub(super) on_failure: Option<DraftOnFailure>,
+    pub(super) lock: Option<Located<String>>,
+    pub(super) max_concurrent_actions: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -49,6 +60,7 @@ pub(super) struct DraftAction {
     pub(super) namespace: Option<Located<String>>,
     pub(super) timeout: Option<Span>,
     pub(super) cache: Vec<Located<String>>,
+    pub(super) retry: Option<RetryConfiguration>,
 }
 
 #[derive(Debug)]
@@ -114,6 +126,7 @@ impl DraftAction {
             namespace: self.namespace.map(|it| it.value),
             timeout: self.timeout,
             cache: texts(self.cache),
+            retry: self.retry,
         }
     }
 }
@@ -125,11 +138,16 @@ impl Draft {
             name: stage.name.value.into(),
             actions: stage.actions.into_iter().map(DraftAction::into_action).collect(),
             transition_disabled: stage.transition_disabled,
+            before_entry: stage.before_entry.map(DraftCondition::into_condition),
+            on_success: stage.on_success.map(DraftCondition::into_condition),
+            on_failure: stage.on_failure.map(DraftOnFailure::into_on_failure),
+            lock: stage.lock.map(|it| it.value.into()),
+            max_concurrent_actions: stage.max_concurrent_actions,
         });
         Pipeline {
             name: self.name.map(|name| name.value).unwrap_or_default().into(),
             file: path.to_owned(),
-            execution_mode: ExecutionMode::Superseded,
+            execution_mode: self.execution_mode,
             lane: self.lane,
             variables: self
                 .variables
@@ -141,6 +159,8 @@ impl Draft {
                 })
                 .collect(),
             stages: stages.collect(),
+            max_concurrent_actions: self.max_concurrent_actions,
+            tags: self.tags.into_iter().map(|(key, it)| (key.value, it.value)).collect(),
         }
     }
 }

@@ -4,12 +4,14 @@
 //! cannot. This module reads no files: text goes in.
 
 mod catalog;
+mod conditions;
 mod decode;
 mod draft;
 mod node;
 mod problem;
 mod reader;
 mod validate;
+mod validate_conditions;
 
 use std::path::Path;
 

@@ -156,8 +156,8 @@ fn each_structural_rule_has_its_message() {
         ),
         (
             "name = \"shop\"",
-            "name = \"shop\"\nexecution_mode = \"QUEUED\"",
-            "not available in this version",
+            "name = \"shop\"\nexecution_mode = \"QUEUE\"",
+            "`QUEUE` is none of SUPERSEDED, QUEUED, PARALLEL",
         ),
         ("name = \"shop\"", "name = 5", "`name` is a string, not a number"),
         ("[\"cargo test\"]", "\"cargo test\"", "`commands` is a list, not a string"),

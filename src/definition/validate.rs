@@ -11,9 +11,10 @@ use super::{
     draft::{Draft, DraftAction, DraftStage},
     problem::Problem,
     reader::{Located, Problems, nearest},
+    validate_conditions,
 };
 use crate::model::{
-    Category, EnvironmentVariableType,
+    Category, ConditionType, EnvironmentVariableType,
     variable::{self, PIPELINE_NAMESPACE, RESERVED_NAMESPACE},
 };
 
@@ -32,6 +33,7 @@ pub(super) fn validate(draft: &Draft, problems: &Problems) {
         globs,
         secrets_are_references,
         extract_and_keep,
+        validate_conditions::validate,
     ];
     for rule in rules {
         rule(draft, problems);
@@ -309,47 +311,58 @@ fn namespaces(draft: &Draft, problems: &Problems) {
 
 fn references_have_a_source(draft: &Draft, problems: &Problems) {
     for (at, _, action) in actions(draft) {
-        let known = variables_before(draft, at, action);
-        for text in action.resolved_texts() {
-            for reference in variable::references(&text.value) {
-                let (namespace, key) = (reference.namespace, reference.key);
-                let words = format!("#{{{namespace}.{key}}}");
-                let (message, near) = match known.get(namespace) {
-                    None => (
-                        format!("{words}: no earlier action has the namespace `{namespace}`"),
-                        nearest(namespace, known.keys().copied())
-                            .map(|it| format!("#{{{it}.{key}}}")),
-                    ),
-                    Some(keys) if keys.contains(key) => continue,
-                    Some(keys) => (
-                        format!("{words}: `{namespace}` has no variable `{key}`"),
-                        nearest(key, keys.iter().copied())
-                            .map(|it| format!("#{{{namespace}.{it}}}")),
-                    ),
-                };
-                let problem = Problem::new(&text.span, message);
-                problems.push(match near {
-                    Some(near) => problem.remedy(format!("did you mean {near}?")),
-                    None => problem,
-                });
+        let known = variables_before(draft, (at, action.run_order));
+        check_references(action.resolved_texts(), &known, problems);
+    }
+    for (at, stage) in draft.stages.iter().enumerate() {
+        for (kind, condition) in validate_conditions::conditions(stage) {
+            let order = if kind == ConditionType::BeforeEntry { 0 } else { u32::MAX };
+            let known = variables_before(draft, (at, order));
+            for rule in &condition.rules {
+                check_references(rule.resolved_texts(), &known, problems);
             }
         }
     }
 }
 
-/// Returns the variables an action can count on, by namespace.
-fn variables_before<'a>(
-    draft: &'a Draft,
-    at: usize,
-    consumer: &DraftAction,
-) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+fn check_references<'a>(
+    texts: impl Iterator<Item = &'a Located<String>>,
+    known: &BTreeMap<&str, BTreeSet<&str>>,
+    problems: &Problems,
+) {
+    for text in texts {
+        for reference in variable::references(&text.value) {
+            let (namespace, key) = (reference.namespace, reference.key);
+            let words = format!("#{{{namespace}.{key}}}");
+            let (message, near) = match known.get(namespace) {
+                None => (
+                    format!("{words}: no earlier action has the namespace `{namespace}`"),
+                    nearest(namespace, known.keys().copied()).map(|it| format!("#{{{it}.{key}}}")),
+                ),
+                Some(keys) if keys.contains(key) => continue,
+                Some(keys) => (
+                    format!("{words}: `{namespace}` has no variable `{key}`"),
+                    nearest(key, keys.iter().copied()).map(|it| format!("#{{{namespace}.{it}}}")),
+                ),
+            };
+            let problem = Problem::new(&text.span, message);
+            problems.push(match near {
+                Some(near) => problem.remedy(format!("did you mean {near}?")),
+                None => problem,
+            });
+        }
+    }
+}
+
+/// Returns the variables that whatever stands at a stage and run order can count on, by namespace.
+fn variables_before(draft: &Draft, consumer: (usize, u32)) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut known: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     known.insert(RESERVED_NAMESPACE, BTreeSet::from(["PipelineExecutionId"]));
     let declared = draft.variables.iter().map(|it| it.name.value.as_str());
     known.insert(PIPELINE_NAMESPACE, declared.collect());
     for (from, _, producer) in actions(draft) {
         let Some(namespace) = &producer.namespace else { continue };
-        if precedes((from, producer), (at, consumer)) {
+        if (from, producer.run_order) < consumer {
             let spec = catalog::find(producer.category, &producer.provider.value);
             let fixed = spec.map_or(&[][..], |spec| spec.variables).iter().copied();
             let own = producer.output_variables.iter().map(|it| it.value.as_str());

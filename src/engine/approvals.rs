@@ -1,9 +1,12 @@
 //! Gates: a decision is bound to execution, action, token and revision, and taken once.
 
-use super::{ActionRef, Comparison, Engine, Fact, Refusal, Step, state::Progress};
+use super::{
+    ActionRef, Comparison, Engine, Fact, Refusal, Step,
+    state::{Approval, DeferredDecision, Progress},
+};
 use crate::model::{
-    ActionName, ApprovalDecision, ApprovalStatus, ApprovalToken, ErrorDetails, FailureType,
-    PipelineName, StageName,
+    ActionName, ActionStatus, ApprovalDecision, ApprovalStatus, ApprovalToken, ErrorDetails,
+    FailureType, Operator, PipelineName, Span, StageName, Timestamp,
 };
 
 pub(super) struct Gate {
@@ -21,17 +24,106 @@ impl Engine {
         decision: ApprovalDecision,
         if_revision: Option<String>,
         comparison: &Comparison,
+        effective_at: Option<Timestamp>,
     ) -> Result<(), Refusal> {
-        let action = self.open_gate(gate)?;
+        let (action, approval) = self.open_gate(gate)?;
+        if let Some(DeferredDecision { decision, .. }) = approval.deferred {
+            let (stage, action) = (gate.stage.clone(), gate.action.clone());
+            let ApprovalDecision { status, by, at, .. } = decision;
+            return Err(Refusal::ApprovalAlreadyCompleted { stage, action, status, by, at });
+        }
         self.check_revision(&action, &decision, if_revision, comparison)?;
         if decision.status == ApprovalStatus::Rejected && decision.summary.trim().is_empty() {
             return Err(Refusal::ReasonMissing);
         }
-        self.record(step, &gate.pipeline, Fact::ApprovalDecided { action, decision });
+        let undo = match decision.status {
+            ApprovalStatus::Approved => self.undo_window(&action),
+            ApprovalStatus::Rejected => Span(0),
+        };
+        let effective_at = effective_at.unwrap_or(step.at).max(step.at + undo);
+        if effective_at >= approval.expires_at {
+            let expires_at = approval.expires_at;
+            return Err(Refusal::DeferredPastTimeout { effective_at, expires_at });
+        }
+        let fact = if effective_at > step.at {
+            Fact::ApprovalDeferred { action, decision, effective_at }
+        } else {
+            Fact::ApprovalDecided { action, decision }
+        };
+        self.record(step, &gate.pipeline, fact);
         Ok(())
     }
 
-    fn open_gate(&self, gate: &Gate) -> Result<ActionRef, Refusal> {
+    /// Returns how long an approval can be taken back before it takes effect.
+    fn undo_window(&self, action: &ActionRef) -> Span {
+        let text =
+            self.state.action(action).and_then(|it| it.resolved.configuration.get("UndoWindow"));
+        text.and_then(|text| Span::parse(text)).unwrap_or_default()
+    }
+
+    /// Takes a deferred decision back.
+    pub(super) fn withdraw_approval(
+        &mut self,
+        step: &mut Step,
+        gate: &Gate,
+        by: Operator,
+    ) -> Result<(), Refusal> {
+        let (action, approval) = self.open_gate(gate)?;
+        if approval.deferred.is_none() {
+            let (stage, action) = (gate.stage.clone(), gate.action.clone());
+            return Err(Refusal::NothingToWithdraw { stage, action });
+        }
+        self.record(step, &gate.pipeline, Fact::ApprovalWithdrawn { action, by });
+        Ok(())
+    }
+
+    /// Pins a note to a waiting gate; an empty one takes it off.
+    pub(super) fn note_approval(
+        &mut self,
+        step: &mut Step,
+        gate: &Gate,
+        text: String,
+        by: Operator,
+    ) -> Result<(), Refusal> {
+        let (action, _) = self.open_gate(gate)?;
+        self.record(step, &gate.pipeline, Fact::ApprovalNoted { action, text, by });
+        Ok(())
+    }
+
+    /// Closes a gate so that the newest execution behind it comes to it instead. CodePipeline has
+    /// only the rejection for this.
+    pub(super) fn give_way(
+        &mut self,
+        step: &mut Step,
+        gate: &Gate,
+        by: Operator,
+    ) -> Result<(), Refusal> {
+        let (action, _) = self.open_gate(gate)?;
+        let (execution, stage) = (action.execution, gate.stage.clone());
+        let home = self.state.homes.get(&execution);
+        let lane = home.and_then(|home| self.state.lane(home));
+        let newest = lane.into_iter().flat_map(|lane| {
+            let waiting = lane.slots.get(&stage).into_iter().flat_map(|slot| &slot.waiting);
+            waiting.filter_map(|id| lane.executions.get(id))
+        });
+        let newest = newest.filter(|it| !it.is_rollback()).max_by_key(|it| it.number);
+        let Some(to) = newest.map(|it| it.id) else {
+            return Err(Refusal::NothingBehind { stage, action: gate.action.clone() });
+        };
+        let entered = self.state.execution(execution).and_then(|it| it.stages.get(&stage));
+        let others = entered.into_iter().flat_map(|it| &it.actions);
+        let mut others = others.filter(|(name, _)| **name != gate.action);
+        if let Some((busy, _)) = others.find(|(_, it)| it.status() == ActionStatus::InProgress) {
+            return Err(Refusal::StageBusy { stage, action: busy.clone() });
+        }
+        let name = &gate.pipeline;
+        self.record(step, name, Fact::ApprovalGaveWay { action, to, by });
+        self.record(step, name, Fact::StageStopped { execution, stage: stage.clone() });
+        self.end(step, name, Fact::ExecutionSuperseded { execution, by: to, stage });
+        Ok(())
+    }
+
+    fn open_gate(&self, gate: &Gate) -> Result<(ActionRef, Approval), Refusal> {
         let pipeline = self.pipeline(&gate.pipeline)?;
         let executions = || pipeline.lanes.values().flat_map(|lane| lane.executions.values());
         let attempts = executions().filter_map(|execution| {
@@ -43,16 +135,18 @@ impl Engine {
         for (execution, attempt) in attempts {
             match &attempt.progress {
                 Progress::AwaitingApproval(approval) if approval.token == gate.token => {
-                    return Ok(ActionRef {
+                    let action = ActionRef {
                         execution: execution.id,
                         stage: gate.stage.clone(),
                         action: gate.action.clone(),
                         id: attempt.id,
-                    });
+                    };
+                    return Ok((action, approval.clone()));
                 }
                 Progress::AwaitingApproval(_) => another = true,
                 Progress::Running
                 | Progress::Decided(_)
+                | Progress::WaitingToRetry { .. }
                 | Progress::Succeeded { .. }
                 | Progress::Failed { .. }
                 | Progress::Abandoned { .. } => {
@@ -88,10 +182,8 @@ impl Engine {
             return Ok(());
         }
         let home = self.state.homes.get(&action.execution);
-        let slot =
-            home.and_then(|home| self.state.lane(home)).and_then(|it| it.slots.get(&action.stage));
-        let deployed =
-            slot.and_then(|slot| slot.last_success.as_ref()).map(|it| it.revision.id.clone());
+        let success = home.and_then(|home| self.state.last_success(home, &action.stage));
+        let deployed = success.map(|it| it.revision.id.clone());
         if deployed != comparison.deployed {
             return Err(Refusal::ComparisonOutdated);
         }
@@ -103,19 +195,29 @@ impl Engine {
         }
     }
 
-    pub(super) fn expire_approvals(&mut self, step: &mut Step) {
-        while let Some((at, id)) = self.state.deadlines.first().copied() {
-            if at > step.at {
-                break;
-            }
-            let action = self.state.running.get(&id).cloned();
-            let home = action.as_ref().and_then(|it| self.state.homes.get(&it.execution)).cloned();
-            let (Some(action), Some(home)) = (action, home) else { break };
+    /// The time of an open gate has come: what was decided for this moment takes effect, or it
+    /// times out as its `TimeoutResult` says.
+    pub(super) fn approval_is_due(
+        &mut self,
+        step: &mut Step,
+        pipeline: &PipelineName,
+        action: ActionRef,
+        approval: Approval,
+    ) {
+        if let Some(DeferredDecision { decision, .. }) = approval.deferred {
+            return self.record(step, pipeline, Fact::ApprovalDecided { action, decision });
+        }
+        let configuration = self.state.action(&action).map(|it| &it.resolved.configuration);
+        let result = configuration.and_then(|it| it.get("TimeoutResult"));
+        let fact = if result.is_some_and(|it| it == "SKIP") {
+            Fact::ActionAbandoned { action }
+        } else {
             let error = ErrorDetails {
                 code: FailureType::JobFailed,
                 message: "the approval timed out without a decision".to_owned(),
             };
-            self.record(step, &home.pipeline, Fact::ActionFailed { action, error });
-        }
+            Fact::ActionFailed { action, error }
+        };
+        self.record(step, pipeline, fact);
     }
 }

@@ -4,10 +4,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::state::{DeferredDecision, Note, Override};
 use crate::model::{
     ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken, Category,
-    EnvironmentVariableType, ErrorDetails, ExecutionId, ExecutionMode, ExecutionStatus, Lane,
-    Operator, PipelineName, RevisionId, SourceRevision, StageName, StageStatus, Timestamp, Trigger,
+    ConditionResult, ConditionStatus, ConditionType, EnvironmentVariableType, ErrorDetails,
+    ExecutionId, ExecutionMode, ExecutionStatus, Lane, LockName, Operator, PipelineName,
+    RevisionId, RuleName, RuleStatus, SourceRevision, StageName, StageStatus, Timestamp, Trigger,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -66,6 +68,8 @@ pub struct ExecutionCard {
     pub version: u32,
     pub trigger: Trigger,
     pub revision: SourceRevision,
+    /// What an execution of type ROLLBACK goes back to.
+    pub rollback_of: Option<ExecutionId>,
     pub started_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -93,8 +97,41 @@ pub struct StageCard {
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
     pub actions: Vec<ActionCard>,
+    pub conditions: Vec<ConditionCard>,
+    /// The lock it shares, and the execution that holds it, if one does.
+    pub lock: Option<LockCard>,
+    /// Why nothing in it moves although an execution is there.
+    pub waits: Option<WaitReason>,
+    /// How often the stage was tried again, by itself and by hand.
+    pub automatic_retries: u32,
+    pub manual_retries: u32,
     /// What the stage last succeeded with.
     pub last_success: Option<SuccessCard>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConditionCard {
+    pub kind: ConditionType,
+    pub result: ConditionResult,
+    pub status: Option<ConditionStatus>,
+    pub overridden: Option<Override>,
+    pub rules: Vec<RuleCard>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleCard {
+    pub name: RuleName,
+    pub provider: String,
+    pub id: Option<ActionExecutionId>,
+    pub status: Option<RuleStatus>,
+    /// What came of it, or what it waits for.
+    pub summary: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LockCard {
+    pub name: LockName,
+    pub holder: Option<ExecutionId>,
 }
 
 impl StageCard {
@@ -114,6 +151,8 @@ impl StageCard {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SuccessCard {
     pub execution: ExecutionId,
+    /// The STANDARD execution that made it; another one after a rollback.
+    pub release_of: ExecutionId,
     pub revision: SourceRevision,
     pub at: Timestamp,
 }
@@ -166,6 +205,9 @@ pub struct OpenGate {
     pub expires_at: Timestamp,
     pub custom_data: Option<String>,
     pub external_entity_link: Option<String>,
+    /// A decision that takes effect later, and can be taken back until then.
+    pub deferred: Option<DeferredDecision>,
+    pub note: Option<Note>,
     /// What starts once the gate is passed.
     pub next: Vec<NextAction>,
 }
@@ -193,6 +235,30 @@ pub enum WaitReason {
         reason: String,
         by: Option<Operator>,
     },
+    /// QUEUED mode: others came first.
+    Queue {
+        behind: RevisionId,
+        ahead: usize,
+    },
+    Lock {
+        lock: LockName,
+        holder: Option<LockHolder>,
+    },
+    /// A deployment window is closed.
+    Window {
+        opens: String,
+    },
+    Rules {
+        names: Vec<RuleName>,
+    },
+    Retry {
+        at: Timestamp,
+        number: u32,
+    },
+    ConcurrencyLimit {
+        scope: String,
+        limit: usize,
+    },
     /// Nothing runs: no runtime serves the state directory.
     NoRuntime,
     EarlierActions {
@@ -204,6 +270,13 @@ pub enum WaitReason {
     SiblingFailed {
         names: Vec<ActionName>,
     },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockHolder {
+    pub pipeline: PipelineName,
+    pub lane: Lane,
+    pub revision: RevisionId,
 }
 
 impl WaitReason {
@@ -220,6 +293,25 @@ impl WaitReason {
                 let by = by.as_ref().map_or_else(String::new, |by| format!(" by {}", by.user));
                 format!("waits: transition disabled{by}: {reason}")
             }
+            Self::Queue { behind, ahead: 1 } => format!("waits: {} is before it", behind.short()),
+            Self::Queue { behind, ahead } => {
+                format!("waits: {ahead} are before it, {} goes next", behind.short())
+            }
+            Self::Lock { lock, holder: Some(holder) } => format!(
+                "waits for the lock {lock}: {} of {} ({}) holds it",
+                holder.revision.short(),
+                holder.pipeline,
+                holder.lane.label()
+            ),
+            Self::Lock { lock, holder: None } => {
+                format!("waits for the lock {lock}: another one is first")
+            }
+            Self::Window { opens } => format!("waits for the window: opens {opens}"),
+            Self::Rules { names } => format!("waits for the rule {}", list(names)),
+            Self::Retry { at, number } => format!("retry {number} at {} UTC", at.utc_clock()),
+            Self::ConcurrencyLimit { scope, limit } => {
+                format!("waits: {limit} actions run, the limit {scope}")
+            }
             Self::NoRuntime => "waits: no runtime is running".to_owned(),
             Self::EarlierActions { names } => format!("waits for {}", list(names)),
             Self::Stopping { names } if names.is_empty() => "will not start: stopping".to_owned(),
@@ -229,8 +321,8 @@ impl WaitReason {
     }
 }
 
-fn list(names: &[ActionName]) -> String {
-    names.iter().map(ActionName::as_str).collect::<Vec<_>>().join(", ")
+fn list<T: ToString>(names: &[T]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Board {

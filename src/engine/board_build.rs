@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use super::{
     Engine,
+    actions::{as_written, resolve},
     board::{
-        ActionCard, Attempt, Board, ExecutionCard, InboundCard, LaneCard, NextAction, OpenGate,
-        PipelineCard, RecentCard, StageCard, SuccessCard, TransitionCard, WaitReason,
+        ActionCard, Attempt, Board, ConditionCard, ExecutionCard, InboundCard, LaneCard, LockCard,
+        LockHolder, NextAction, OpenGate, PipelineCard, RecentCard, RuleCard, StageCard,
+        SuccessCard, TransitionCard, WaitReason,
     },
-    settle::{as_written, resolve},
     state::{
-        ActionExecution, Execution, LaneState, PipelineState, Place, Progress, Slot,
-        StageExecution, TransitionPosition,
+        ActionExecution, Execution, Home, LaneState, PipelineState, Place, Progress, RuleExecution,
+        RuleProgress, Slot, StageExecution, TransitionPosition,
     },
 };
-use crate::model::{Action, ActionName, ActionStatus, ExecutionStatus, Lane, PipelineName, Stage};
+use crate::model::{
+    Action, ActionName, ActionStatus, Condition, ConditionType, ExecutionStatus, Lane, LockName,
+    PipelineName, RuleStatus, Stage, StageStatus,
+};
 
 impl Engine {
     pub fn board(&self) -> Board {
@@ -33,54 +37,315 @@ impl Engine {
             created_at: pipeline.created_at,
             updated_at: pipeline.updated_at,
             stages: pipeline.definition.stages.iter().map(|it| it.name.clone()).collect(),
-            lanes: lanes_by_activity(pipeline),
+            lanes: self.lanes_in_order(name, pipeline),
             branches_seen: pipeline.sources.values().map(std::collections::BTreeMap::len).max(),
             is_watched: false,
             notices: Vec::new(),
         })
     }
-}
 
-/// Lanes stay where they are: the branches people call main first, then by name.
-fn lanes_by_activity(pipeline: &PipelineState) -> Vec<LaneCard> {
-    let mut lanes: Vec<_> = pipeline.lanes.iter().collect();
-    let rank = |lane: &Lane| match lane.as_str() {
-        "main" | "master" | "trunk" => 0,
-        "develop" => 1,
-        name if name.contains('/') => 3,
-        _ => 2,
-    };
-    lanes.sort_by(|(a, _), (b, _)| (rank(a), a).cmp(&(rank(b), b)));
-    lanes.into_iter().map(|(lane, state)| lane_card(pipeline, lane, state)).collect()
-}
-
-fn lane_card(pipeline: &PipelineState, lane: &Lane, state: &LaneState) -> LaneCard {
-    let mut alive: Vec<&Execution> =
-        state.executions.values().filter(|it| !it.status.has_ended()).collect();
-    alive.sort_by_key(|it| std::cmp::Reverse(it.number));
-    LaneCard {
-        lane: lane.clone(),
-        branch_deleted: state.branch_deleted,
-        stages: stages_shown(pipeline, state)
+    /// Lanes stay where they are: the branches people call main first, then by name; of PARALLEL
+    /// executions the newest first.
+    fn lanes_in_order(&self, name: &PipelineName, pipeline: &PipelineState) -> Vec<LaneCard> {
+        let mut lanes: Vec<_> = pipeline.lanes.iter().collect();
+        let rank = |lane: &Lane| match lane.branch().unwrap_or_default() {
+            "main" | "master" | "trunk" => 0,
+            "develop" => 1,
+            name if name.contains('/') => 3,
+            _ => 2,
+        };
+        let number = |state: &LaneState| {
+            std::cmp::Reverse(state.executions.values().map(|it| it.number).max())
+        };
+        lanes.sort_by(|(a, x), (b, y)| {
+            let newest = |lane: &Lane, state| lane.is_of_one().then(|| number(state));
+            (rank(a), a.branch(), newest(a, x), a).cmp(&(rank(b), b.branch(), newest(b, y), b))
+        });
+        lanes
             .into_iter()
-            .enumerate()
-            .map(|(position, stage)| stage_card(pipeline, state, stage, position == 0))
-            .collect(),
-        alive: alive.into_iter().map(execution_card).collect(),
-        recent: state
-            .recent
-            .iter()
-            .map(|it| RecentCard {
-                id: it.execution,
-                status: it.status,
-                revision: it.revision.id.clone(),
-                subject: it.revision.subject().to_owned(),
-                superseded_by: it.superseded_by,
-                started_at: it.started_at,
-                ended_at: it.at,
+            .map(|(lane, state)| {
+                let home = Home { pipeline: name.clone(), lane: lane.clone() };
+                InLane { engine: self, pipeline, home: &home, lane: state }.card()
             })
-            .collect(),
+            .collect()
     }
+}
+
+/// A lane, and everything a card may have to say about it.
+struct InLane<'a> {
+    engine: &'a Engine,
+    pipeline: &'a PipelineState,
+    home: &'a Home,
+    lane: &'a LaneState,
+}
+
+impl InLane<'_> {
+    fn card(&self) -> LaneCard {
+        let executions = self.lane.executions.values();
+        let mut alive: Vec<&Execution> = executions.filter(|it| !it.status.has_ended()).collect();
+        alive.sort_by_key(|it| std::cmp::Reverse(it.number));
+        LaneCard {
+            lane: self.home.lane.clone(),
+            branch_deleted: self.lane.branch_deleted,
+            stages: stages_shown(self.pipeline, self.lane)
+                .into_iter()
+                .enumerate()
+                .map(|(position, stage)| self.stage_card(stage, position == 0))
+                .collect(),
+            alive: alive.into_iter().map(execution_card).collect(),
+            recent: self
+                .lane
+                .recent
+                .iter()
+                .map(|it| RecentCard {
+                    id: it.execution,
+                    status: it.status,
+                    revision: it.revision.id.clone(),
+                    subject: it.revision.subject().to_owned(),
+                    superseded_by: it.superseded_by,
+                    started_at: it.started_at,
+                    ended_at: it.at,
+                })
+                .collect(),
+        }
+    }
+
+    fn stage_card(&self, stage: &Stage, is_first: bool) -> StageCard {
+        let empty = Slot::default();
+        let slot = self.lane.slots.get(&stage.name).unwrap_or(&empty);
+        let shown = slot.occupant.or(slot.latest);
+        let execution = shown.and_then(|id| self.lane.executions.get(&id));
+        // Of a stage that was left out, the execution that did so is the one to show.
+        let skipping = || {
+            let executions = self.lane.executions.values();
+            executions.filter(|it| it.stages.contains_key(&stage.name)).max_by_key(|it| it.number)
+        };
+        let execution = execution.or_else(skipping);
+        let entered = execution.and_then(|it| it.stages.get(&stage.name));
+        // An execution under way shows the actions of the definition it started with.
+        let declared = execution
+            .filter(|_| slot.occupant.is_some())
+            .and_then(|it| it.definition.stage(&stage.name))
+            .unwrap_or(stage);
+        let occupant = execution.filter(|it| slot.occupant == Some(it.id));
+        StageCard {
+            name: stage.name.clone(),
+            transition: (!is_first).then(|| transition_card(self.pipeline, stage)),
+            inbound: slot
+                .waiting
+                .iter()
+                .filter_map(|id| self.lane.executions.get(id))
+                .filter_map(|it| self.inbound_card(slot, stage, it))
+                .collect(),
+            execution: execution.map(execution_card),
+            status: entered.map(|it| it.status),
+            started_at: entered.map(|it| it.started_at),
+            ended_at: entered.and_then(|it| it.ended_at),
+            actions: declared
+                .actions
+                .iter()
+                .map(|action| self.action_card(declared, action, execution, entered))
+                .collect(),
+            conditions: conditions(declared, entered),
+            lock: declared
+                .lock
+                .clone()
+                .map(|name| LockCard { holder: self.engine.state.locks.get(&name).copied(), name }),
+            waits: occupant.zip(entered).and_then(|(_, entered)| stage_waits(entered)),
+            automatic_retries: entered.map_or(0, |it| it.automatic_retries),
+            manual_retries: entered.map_or(0, |it| it.manual_retries),
+            last_success: self.engine.state.last_success(self.home, &stage.name).map(|it| {
+                SuccessCard {
+                    execution: it.execution,
+                    release_of: it.release.execution,
+                    revision: it.revision.clone(),
+                    at: it.at,
+                }
+            }),
+        }
+    }
+
+    fn inbound_card(
+        &self,
+        slot: &Slot,
+        stage: &Stage,
+        execution: &Execution,
+    ) -> Option<InboundCard> {
+        let Place::Before { since, .. } = execution.place else { return None };
+        let transition = self.pipeline.transitions.get(&stage.name);
+        let disabled = transition.and_then(|it| match &it.position {
+            TransitionPosition::Enabled => None,
+            TransitionPosition::Disabled { reason } => {
+                Some(WaitReason::TransitionDisabled { reason: reason.clone(), by: it.by.clone() })
+            }
+        });
+        let ahead = slot.waiting.iter().position(|id| *id == execution.id).unwrap_or(0);
+        let next = slot.waiting.front().and_then(|id| self.lane.executions.get(id));
+        let queued = next
+            .filter(|_| ahead > 0)
+            .map(|it| WaitReason::Queue { behind: it.revision().id.clone(), ahead });
+        let occupant = slot.occupant.and_then(|id| self.lane.executions.get(&id));
+        let occupied = occupant.map(|holder| {
+            let gate = holder.stages.get(&stage.name).and_then(|it| {
+                it.actions
+                    .iter()
+                    .find(|(_, action)| matches!(action.progress, Progress::AwaitingApproval(_)))
+                    .map(|(name, _)| name.clone())
+            });
+            WaitReason::StageOccupied { by: holder.revision().id.clone(), gate }
+        });
+        let locked = || {
+            let lock = execution.lock_of(&stage.name)?.clone();
+            Some(WaitReason::Lock { holder: self.engine.lock_holder(&lock), lock })
+        };
+        Some(InboundCard {
+            execution: execution_card(execution),
+            since,
+            reason: disabled
+                .or(queued)
+                .or(occupied)
+                .or_else(locked)
+                .unwrap_or(WaitReason::NoRuntime),
+        })
+    }
+
+    fn action_card(
+        &self,
+        stage: &Stage,
+        action: &Action,
+        execution: Option<&Execution>,
+        entered: Option<&StageExecution>,
+    ) -> ActionCard {
+        let attempt = entered.and_then(|it| it.actions.get(&action.name));
+        let waits = match (attempt, execution, entered) {
+            (None, Some(execution), Some(entered)) => {
+                self.wait_reason(stage, action, execution, entered)
+            }
+            (Some(attempt), _, Some(entered)) => match &attempt.progress {
+                Progress::WaitingToRetry { at, .. } => Some(WaitReason::Retry {
+                    at: *at,
+                    number: entered.action_retries.get(&action.name).copied().unwrap_or(1),
+                }),
+                _ => None,
+            },
+            _ => None,
+        };
+        ActionCard {
+            name: action.name.clone(),
+            category: action.action_type.category,
+            provider: action.action_type.provider.clone(),
+            run_order: action.run_order,
+            latest: attempt
+                .zip(execution)
+                .map(|(attempt, execution)| attempt_card(stage, action, attempt, execution)),
+            waits,
+        }
+    }
+
+    fn wait_reason(
+        &self,
+        stage: &Stage,
+        action: &Action,
+        execution: &Execution,
+        entered: &StageExecution,
+    ) -> Option<WaitReason> {
+        let with_status = |status: ActionStatus| -> Vec<ActionName> {
+            let these = entered.actions.iter().filter(|(_, it)| it.status() == status);
+            these.map(|(name, _)| name.clone()).collect()
+        };
+        if entered.status == StageStatus::Skipped {
+            return None;
+        }
+        let failed = with_status(ActionStatus::Failed);
+        if !failed.is_empty() {
+            return Some(WaitReason::SiblingFailed { names: failed });
+        }
+        match execution.status {
+            ExecutionStatus::InProgress => {}
+            ExecutionStatus::Stopping | ExecutionStatus::Stopped => {
+                return Some(WaitReason::Stopping { names: with_status(ActionStatus::InProgress) });
+            }
+            ExecutionStatus::Succeeded
+            | ExecutionStatus::Failed
+            | ExecutionStatus::Superseded
+            | ExecutionStatus::Cancelled => return None,
+        }
+        if let Some(waits) = stage_waits(entered) {
+            return Some(waits);
+        }
+        let earlier = stage.actions.iter().filter(|it| it.run_order < action.run_order);
+        let names: Vec<ActionName> = earlier
+            .filter(|it| {
+                entered.actions.get(&it.name).map(ActionExecution::status)
+                    != Some(ActionStatus::Succeeded)
+            })
+            .map(|it| it.name.clone())
+            .collect();
+        if !names.is_empty() {
+            return Some(WaitReason::EarlierActions { names });
+        }
+        let pipeline = &self.home.pipeline;
+        let limit = self.engine.limit_in_the_way(pipeline, execution.id, stage, action);
+        Some(limit.map_or(WaitReason::NoRuntime, |it| WaitReason::ConcurrencyLimit {
+            scope: it.scope.to_owned(),
+            limit: it.limit,
+        }))
+    }
+}
+
+impl Engine {
+    fn lock_holder(&self, lock: &LockName) -> Option<LockHolder> {
+        let id = *self.state.locks.get(lock)?;
+        let home = self.state.homes.get(&id)?;
+        let revision = self.state.execution(id)?.revision().id.clone();
+        Some(LockHolder { pipeline: home.pipeline.clone(), lane: home.lane.clone(), revision })
+    }
+}
+
+/// Returns what the stage itself waits for: a rule, a window, the time of its retry.
+fn stage_waits(entered: &StageExecution) -> Option<WaitReason> {
+    if let Some(at) = entered.retry_at {
+        return Some(WaitReason::Retry { at, number: entered.automatic_retries + 1 });
+    }
+    let rules = || entered.conditions.values().flat_map(|it| &it.rules);
+    let window = rules().find_map(|(_, rule)| match &rule.progress {
+        RuleProgress::Waiting { opens, .. } => Some(WaitReason::Window { opens: opens.clone() }),
+        _ => None,
+    });
+    let running = rules().filter(|(_, it)| it.status() == RuleStatus::InProgress);
+    let names: Vec<_> = running.map(|(name, _)| name.clone()).collect();
+    window.or((!names.is_empty()).then_some(WaitReason::Rules { names }))
+}
+
+fn conditions(stage: &Stage, entered: Option<&StageExecution>) -> Vec<ConditionCard> {
+    let kinds = [ConditionType::BeforeEntry, ConditionType::OnSuccess, ConditionType::OnFailure];
+    let declared = kinds.into_iter().filter_map(|kind| Some((kind, stage.condition(kind)?)));
+    let card = |(kind, condition): (ConditionType, &Condition)| {
+        let state = entered.and_then(|it| it.conditions.get(&kind));
+        let rules = condition.rules.iter().map(|rule| {
+            let state = state.and_then(|it| it.rules.get(&rule.name));
+            RuleCard {
+                name: rule.name.clone(),
+                provider: rule.provider.clone(),
+                id: state.map(|it| it.id),
+                status: state.map(RuleExecution::status),
+                summary: state.map_or_else(String::new, |it| match &it.progress {
+                    RuleProgress::Running | RuleProgress::Abandoned { .. } => String::new(),
+                    RuleProgress::Waiting { opens, .. } => format!("opens {opens}"),
+                    RuleProgress::Succeeded { summary, .. } => summary.clone(),
+                    RuleProgress::Failed { error, .. } => error.message.clone(),
+                }),
+            }
+        });
+        ConditionCard {
+            kind,
+            result: condition.result,
+            status: state.map(|it| it.status),
+            overridden: state.and_then(|it| it.overridden.clone()),
+            rules: rules.collect(),
+        }
+    };
+    declared.map(card).collect()
 }
 
 /// The stages of the current version, and those of older ones where an execution still stands.
@@ -97,47 +362,6 @@ fn stages_shown<'a>(pipeline: &'a PipelineState, lane: &'a LaneState) -> Vec<&'a
     shown
 }
 
-fn stage_card(
-    pipeline: &PipelineState,
-    lane: &LaneState,
-    stage: &Stage,
-    is_first: bool,
-) -> StageCard {
-    let empty = Slot::default();
-    let slot = lane.slots.get(&stage.name).unwrap_or(&empty);
-    let execution = slot.occupant.or(slot.latest).and_then(|id| lane.executions.get(&id));
-    let entered = execution.and_then(|it| it.stages.get(&stage.name));
-    // An execution under way shows the actions of the definition it started with.
-    let declared = execution
-        .filter(|_| slot.occupant.is_some())
-        .and_then(|it| it.definition.stage(&stage.name))
-        .unwrap_or(stage);
-    StageCard {
-        name: stage.name.clone(),
-        transition: (!is_first).then(|| transition_card(pipeline, stage)),
-        inbound: slot
-            .waiting
-            .iter()
-            .filter_map(|id| lane.executions.get(id))
-            .filter_map(|it| inbound_card(pipeline, lane, slot, stage, it))
-            .collect(),
-        execution: execution.map(execution_card),
-        status: entered.map(|it| it.status),
-        started_at: entered.map(|it| it.started_at),
-        ended_at: entered.and_then(|it| it.ended_at),
-        actions: declared
-            .actions
-            .iter()
-            .map(|action| action_card(declared, action, execution, entered))
-            .collect(),
-        last_success: slot.last_success.as_ref().map(|it| SuccessCard {
-            execution: it.execution,
-            revision: it.revision.clone(),
-            at: it.at,
-        }),
-    }
-}
-
 fn transition_card(pipeline: &PipelineState, stage: &Stage) -> TransitionCard {
     let transition = pipeline.transitions.get(&stage.name);
     TransitionCard {
@@ -151,38 +375,6 @@ fn transition_card(pipeline: &PipelineState, stage: &Stage) -> TransitionCard {
     }
 }
 
-fn inbound_card(
-    pipeline: &PipelineState,
-    lane: &LaneState,
-    slot: &Slot,
-    stage: &Stage,
-    execution: &Execution,
-) -> Option<InboundCard> {
-    let Place::Before { since, .. } = execution.place else { return None };
-    let occupant = slot.occupant.and_then(|id| lane.executions.get(&id));
-    let transition = pipeline.transitions.get(&stage.name);
-    let disabled = transition.and_then(|it| match &it.position {
-        TransitionPosition::Enabled => None,
-        TransitionPosition::Disabled { reason } => {
-            Some(WaitReason::TransitionDisabled { reason: reason.clone(), by: it.by.clone() })
-        }
-    });
-    let occupied = occupant.map(|holder| {
-        let gate = holder.stages.get(&stage.name).and_then(|it| {
-            it.actions
-                .iter()
-                .find(|(_, action)| matches!(action.progress, Progress::AwaitingApproval(_)))
-                .map(|(name, _)| name.clone())
-        });
-        WaitReason::StageOccupied { by: holder.revision().id.clone(), gate }
-    });
-    Some(InboundCard {
-        execution: execution_card(execution),
-        since,
-        reason: disabled.or(occupied).unwrap_or(WaitReason::NoRuntime),
-    })
-}
-
 fn execution_card(execution: &Execution) -> ExecutionCard {
     ExecutionCard {
         id: execution.id,
@@ -190,71 +382,10 @@ fn execution_card(execution: &Execution) -> ExecutionCard {
         version: execution.version,
         trigger: execution.trigger.clone(),
         revision: execution.revision().clone(),
+        rollback_of: execution.options.rollback.as_ref().map(|it| it.release.execution),
         started_at: execution.started_at,
         updated_at: execution.updated_at,
     }
-}
-
-fn action_card(
-    stage: &Stage,
-    action: &Action,
-    execution: Option<&Execution>,
-    entered: Option<&StageExecution>,
-) -> ActionCard {
-    let attempt = entered.and_then(|it| it.actions.get(&action.name));
-    let waits = match (attempt, execution, entered) {
-        (None, Some(execution), Some(entered)) => wait_reason(stage, action, execution, entered),
-        _ => None,
-    };
-    ActionCard {
-        name: action.name.clone(),
-        category: action.action_type.category,
-        provider: action.action_type.provider.clone(),
-        run_order: action.run_order,
-        latest: attempt
-            .zip(execution)
-            .map(|(attempt, execution)| attempt_card(stage, action, attempt, execution)),
-        waits,
-    }
-}
-
-fn wait_reason(
-    stage: &Stage,
-    action: &Action,
-    execution: &Execution,
-    entered: &StageExecution,
-) -> Option<WaitReason> {
-    let with_status = |status: ActionStatus| -> Vec<ActionName> {
-        let these = entered.actions.iter().filter(|(_, it)| it.status() == status);
-        these.map(|(name, _)| name.clone()).collect()
-    };
-    let failed = with_status(ActionStatus::Failed);
-    if !failed.is_empty() {
-        return Some(WaitReason::SiblingFailed { names: failed });
-    }
-    match execution.status {
-        ExecutionStatus::InProgress => {}
-        ExecutionStatus::Stopping | ExecutionStatus::Stopped => {
-            return Some(WaitReason::Stopping { names: with_status(ActionStatus::InProgress) });
-        }
-        ExecutionStatus::Succeeded
-        | ExecutionStatus::Failed
-        | ExecutionStatus::Superseded
-        | ExecutionStatus::Cancelled => return None,
-    }
-    let earlier = stage.actions.iter().filter(|it| it.run_order < action.run_order);
-    let names: Vec<ActionName> = earlier
-        .filter(|it| {
-            entered.actions.get(&it.name).map(ActionExecution::status)
-                != Some(ActionStatus::Succeeded)
-        })
-        .map(|it| it.name.clone())
-        .collect();
-    Some(if names.is_empty() {
-        WaitReason::NoRuntime
-    } else {
-        WaitReason::EarlierActions { names }
-    })
 }
 
 fn attempt_card(
@@ -274,12 +405,16 @@ fn attempt_card(
                 expires_at: approval.expires_at,
                 custom_data: configuration("CustomData"),
                 external_entity_link: configuration("ExternalEntityLink"),
+                deferred: approval.deferred.clone(),
+                note: approval.note.clone().filter(|it| !it.text.is_empty()),
                 next: next_actions(stage, action, execution),
             };
             (String::new(), None, Some(gate))
         }
         Progress::Succeeded { summary, .. } => (summary.clone(), None, None),
-        Progress::Failed { error, .. } => (String::new(), Some(error.clone()), None),
+        Progress::Failed { error, .. } | Progress::WaitingToRetry { error, .. } => {
+            (String::new(), Some(error.clone()), None)
+        }
     };
     Attempt {
         id: attempt.id,

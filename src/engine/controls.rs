@@ -17,7 +17,11 @@ impl Engine {
         })
     }
 
-    fn execution_of(&self, name: &PipelineName, id: ExecutionId) -> Result<&Execution, Refusal> {
+    pub(super) fn execution_of(
+        &self,
+        name: &PipelineName,
+        id: ExecutionId,
+    ) -> Result<&Execution, Refusal> {
         self.pipeline(name)?;
         let here = self.state.homes.get(&id).is_some_and(|home| home.pipeline == *name);
         self.state.execution(id).filter(|_| here).ok_or_else(|| Refusal::UnknownExecution {
@@ -61,7 +65,7 @@ impl Engine {
             self.state.running.values().filter(|it| it.execution == execution).cloned().collect();
         for action in running {
             match self.state.action(&action).map(|it| &it.progress) {
-                Some(Progress::AwaitingApproval(_)) => {}
+                Some(Progress::AwaitingApproval(_) | Progress::WaitingToRetry { .. }) => {}
                 Some(Progress::Running) if mode == StopMode::Abandon => {
                     step.effects.push(Effect::StopJob(action.id));
                 }
@@ -69,6 +73,7 @@ impl Engine {
             }
             self.record(step, name, Fact::ActionAbandoned { action });
         }
+        self.abandon_rules(step, name, execution, mode == StopMode::Abandon);
     }
 
     pub(super) fn retry(
@@ -95,12 +100,41 @@ impl Engine {
         if !matches!(ended, Some(StageStatus::Failed | StageStatus::Stopped)) {
             return Err(Refusal::StageNotRetryable { execution: id, stage });
         }
+        self.may_reopen(id, &stage)?;
+        let by = Some(by);
+        self.record(step, name, Fact::StageRetried { execution: id, stage, mode, by });
+        Ok(())
+    }
+
+    /// Only the execution that entered a stage last may go on in it, and only while nobody else
+    /// holds what the stage needs.
+    pub(super) fn may_reopen(&self, id: ExecutionId, stage: &StageName) -> Result<(), Refusal> {
         let home = self.state.homes.get(&id);
-        let slot = home.and_then(|home| self.state.lane(home)).and_then(|it| it.slots.get(&stage));
+        let slot = home.and_then(|home| self.state.lane(home)).and_then(|it| it.slots.get(stage));
         if let Some(latest) = slot.and_then(|slot| slot.latest).filter(|latest| *latest != id) {
+            let stage = stage.clone();
             return Err(Refusal::NotLatestPipelineExecution { execution: id, stage, latest });
         }
-        self.record(step, name, Fact::StageRetried { execution: id, stage, mode, by });
+        let lock = self.state.execution(id).and_then(|it| it.lock_of(stage));
+        match lock.and_then(|lock| Some((lock, self.state.locks.get(lock)?))) {
+            Some((lock, holder)) => Err(Refusal::LockHeld { lock: lock.clone(), holder: *holder }),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets a pipeline; its history stays.
+    pub(super) fn delete_pipeline(
+        &mut self,
+        step: &mut Step,
+        name: &PipelineName,
+        by: Operator,
+    ) -> Result<(), Refusal> {
+        let pipeline = self.pipeline(name)?;
+        let mut executions = pipeline.lanes.values().flat_map(|lane| lane.executions.values());
+        if let Some(alive) = executions.find(|it| !it.status.has_ended()) {
+            return Err(Refusal::StillUnderWay { pipeline: name.clone(), execution: alive.id });
+        }
+        self.record(step, name, Fact::PipelineDeleted { by });
         Ok(())
     }
 

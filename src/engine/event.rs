@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Approval, ResolvedAction};
+use super::state::{Approval, ResolvedAction, StartOptions};
 use crate::model::{
-    ActionExecutionId, ActionName, ApprovalDecision, ErrorDetails, ExecutionId, JobSuccess, Lane,
-    Operator, Pipeline, PipelineName, RetryMode, RevisionId, SourceRevision, StageName,
-    StopRequest, Timestamp, Trigger,
+    ActionExecutionId, ActionName, ApprovalDecision, ConditionType, ErrorDetails, ExecutionId,
+    JobSuccess, Lane, Operator, Pipeline, PipelineName, RetryMode, RevisionId, RuleName,
+    SourceRevision, StageName, StopRequest, Timestamp, Trigger,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,11 +27,36 @@ pub struct ActionRef {
     pub id: ActionExecutionId,
 }
 
+/// Which execution of which rule a fact speaks of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleRef {
+    pub execution: ExecutionId,
+    pub stage: StageName,
+    pub condition: ConditionType,
+    pub rule: RuleName,
+    pub id: ActionExecutionId,
+}
+
+/// Why a stage was not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SkipReason {
+    /// Its entry condition said so.
+    Condition,
+    /// An operator wanted it left out when the execution was started.
+    Operator,
+    /// Its gate timed out, and that is what was chosen for this case.
+    ApprovalTimeout,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Fact {
     PipelineDefined {
         version: u32,
         definition: Arc<Pipeline>,
+    },
+    /// Its history stays.
+    PipelineDeleted {
+        by: Operator,
     },
     /// The first sight of a source: these commits start nothing.
     BaselineTaken {
@@ -64,6 +89,8 @@ pub enum Fact {
         trigger: Trigger,
         revisions: Vec<SourceRevision>,
         variables: BTreeMap<String, String>,
+        #[serde(default)]
+        options: StartOptions,
     },
     ExecutionSuperseded {
         execution: ExecutionId,
@@ -101,11 +128,68 @@ pub enum Fact {
         execution: ExecutionId,
         stage: StageName,
     },
+    StageSkipped {
+        execution: ExecutionId,
+        stage: StageName,
+        reason: SkipReason,
+    },
+    /// The stage failed and is tried again by itself.
+    StageRetryScheduled {
+        execution: ExecutionId,
+        stage: StageName,
+        at: Timestamp,
+    },
     StageRetried {
         execution: ExecutionId,
         stage: StageName,
         mode: RetryMode,
+        /// Absent when it was tried again by itself.
+        by: Option<Operator>,
+    },
+
+    ConditionStarted {
+        execution: ExecutionId,
+        stage: StageName,
+        condition: ConditionType,
+    },
+    ConditionSucceeded {
+        execution: ExecutionId,
+        stage: StageName,
+        condition: ConditionType,
+    },
+    ConditionFailed {
+        execution: ExecutionId,
+        stage: StageName,
+        condition: ConditionType,
+    },
+    ConditionOverridden {
+        execution: ExecutionId,
+        stage: StageName,
+        condition: ConditionType,
+        reason: String,
         by: Operator,
+    },
+    RuleStarted {
+        rule: RuleRef,
+        configuration: BTreeMap<String, String>,
+        commands: Vec<String>,
+        expires_at: Timestamp,
+    },
+    RuleWaits {
+        rule: RuleRef,
+        until: Timestamp,
+        opens: String,
+    },
+    RuleSucceeded {
+        rule: RuleRef,
+        summary: String,
+    },
+    RuleFailed {
+        rule: RuleRef,
+        error: ErrorDetails,
+    },
+    RuleAbandoned {
+        rule: RuleRef,
     },
 
     ActionStarted {
@@ -118,6 +202,28 @@ pub enum Fact {
         action: ActionRef,
         decision: ApprovalDecision,
     },
+    /// Decided, with effect from a later moment.
+    ApprovalDeferred {
+        action: ActionRef,
+        decision: ApprovalDecision,
+        effective_at: Timestamp,
+    },
+    /// A deferred decision was taken back; the gate waits again.
+    ApprovalWithdrawn {
+        action: ActionRef,
+        by: Operator,
+    },
+    ApprovalNoted {
+        action: ActionRef,
+        text: String,
+        by: Operator,
+    },
+    /// The gate was closed in favour of the newest execution behind it.
+    ApprovalGaveWay {
+        action: ActionRef,
+        to: ExecutionId,
+        by: Operator,
+    },
     ActionSucceeded {
         action: ActionRef,
         success: JobSuccess,
@@ -128,6 +234,12 @@ pub enum Fact {
     },
     ActionAbandoned {
         action: ActionRef,
+    },
+    /// The action failed and is tried again by itself.
+    ActionRetryScheduled {
+        action: ActionRef,
+        at: Timestamp,
+        error: ErrorDetails,
     },
 }
 
@@ -157,13 +269,39 @@ impl Fact {
             Self::ActionSucceeded { .. } => "ActionSucceeded",
             Self::ActionFailed { .. } => "ActionFailed",
             Self::ActionAbandoned { .. } => "ActionAbandoned",
+            Self::PipelineDeleted { .. } => "PipelineDeleted",
+            Self::StageSkipped { .. } => "StageSkipped",
+            Self::StageRetryScheduled { .. } => "StageRetryScheduled",
+            Self::ConditionStarted { .. } => "ConditionStarted",
+            Self::ConditionSucceeded { .. } => "ConditionSucceeded",
+            Self::ConditionFailed { .. } => "ConditionFailed",
+            Self::ConditionOverridden { .. } => "ConditionOverridden",
+            Self::RuleStarted { .. } => "RuleStarted",
+            Self::RuleWaits { .. } => "RuleWaits",
+            Self::RuleSucceeded { .. } => "RuleSucceeded",
+            Self::RuleFailed { .. } => "RuleFailed",
+            Self::RuleAbandoned { .. } => "RuleAbandoned",
+            Self::ApprovalDeferred { .. } => "ApprovalDeferred",
+            Self::ApprovalWithdrawn { .. } => "ApprovalWithdrawn",
+            Self::ApprovalNoted { .. } => "ApprovalNoted",
+            Self::ApprovalGaveWay { .. } => "ApprovalGaveWay",
+            Self::ActionRetryScheduled { .. } => "ActionRetryScheduled",
         }
+    }
+
+    /// Tells whether an action has stopped running, so that another may.
+    pub fn ends_an_action(&self) -> bool {
+        matches!(
+            self,
+            Self::ActionSucceeded { .. } | Self::ActionFailed { .. } | Self::ActionAbandoned { .. }
+        )
     }
 
     /// Returns the execution the fact belongs to; facts about a pipeline have none.
     pub fn execution(&self) -> Option<ExecutionId> {
         match self {
             Self::PipelineDefined { .. }
+            | Self::PipelineDeleted { .. }
             | Self::BaselineTaken { .. }
             | Self::HeadMoved { .. }
             | Self::BranchDeleted { .. }
@@ -179,9 +317,25 @@ impl Fact {
             | Self::StageSucceeded { execution, .. }
             | Self::StageFailed { execution, .. }
             | Self::StageStopped { execution, .. }
-            | Self::StageRetried { execution, .. } => Some(*execution),
+            | Self::StageSkipped { execution, .. }
+            | Self::StageRetryScheduled { execution, .. }
+            | Self::StageRetried { execution, .. }
+            | Self::ConditionStarted { execution, .. }
+            | Self::ConditionSucceeded { execution, .. }
+            | Self::ConditionFailed { execution, .. }
+            | Self::ConditionOverridden { execution, .. } => Some(*execution),
+            Self::RuleStarted { rule, .. }
+            | Self::RuleWaits { rule, .. }
+            | Self::RuleSucceeded { rule, .. }
+            | Self::RuleFailed { rule, .. }
+            | Self::RuleAbandoned { rule } => Some(rule.execution),
             Self::ActionStarted { action, .. }
             | Self::ApprovalDecided { action, .. }
+            | Self::ApprovalDeferred { action, .. }
+            | Self::ApprovalWithdrawn { action, .. }
+            | Self::ApprovalNoted { action, .. }
+            | Self::ApprovalGaveWay { action, .. }
+            | Self::ActionRetryScheduled { action, .. }
             | Self::ActionSucceeded { action, .. }
             | Self::ActionFailed { action, .. }
             | Self::ActionAbandoned { action } => Some(action.execution),

@@ -1,23 +1,28 @@
 //! Applies recorded facts to the state: live running and replay both come through here, so they
 //! cannot differ. Total: it never fails, never decides and never asks the time.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use super::{
-    event::{ActionRef, Event, Fact},
+    event::{Event, Fact},
     state::{
-        ActionExecution, Approval, Ended, Execution, Home, LaneState, PipelineState, Place,
-        Progress, ResolvedAction, StageExecution, State, Success, Transition, TransitionPosition,
+        Ended, Execution, Home, LaneState, PipelineState, Place, Progress, Release, SlotKey,
+        StageExecution, State, Success, Transition, TransitionPosition,
     },
 };
 use crate::model::{
-    ActionName, ApprovalDecision, ErrorDetails, ExecutionId, ExecutionStatus, JobSuccess, Operator,
+    ActionName, ConditionStatus, ConditionType, ExecutionId, ExecutionStatus, Lane, Operator,
     Pipeline, PipelineName, RetryMode, StageName, StageStatus, Timestamp,
     variable::{PIPELINE_NAMESPACE, RESERVED_NAMESPACE},
 };
 
 /// How many ended executions a lane shows.
 const RECENT: usize = 8;
+/// How many client request tokens a pipeline remembers.
+const TOKENS: usize = 100;
 
 impl State {
     pub fn evolve(&mut self, event: &Event) {
@@ -47,6 +52,7 @@ impl State {
                 let position = TransitionPosition::Disabled { reason: reason.clone() };
                 self.set_transition(event, stage, position, by);
             }
+            Fact::PipelineDeleted { .. } => self.delete_pipeline(&event.pipeline),
             Fact::ExecutionStarted { .. } => self.start(event),
             Fact::ExecutionSuperseded { execution, by, .. } => {
                 self.with(*execution, |it, _| it.superseded_by = Some(*by));
@@ -80,18 +86,32 @@ impl State {
             Fact::StageStopped { execution, stage } => {
                 self.leave(*execution, stage, StageStatus::Stopped, at);
             }
-            Fact::StageRetried { execution, stage, mode, .. } => {
-                self.retry(*execution, stage, *mode, at);
+            Fact::StageSkipped { execution, stage, .. } => self.skip(*execution, stage, at),
+            Fact::StageRetryScheduled { execution, stage, at: retry_at } => {
+                self.with_stage(*execution, stage, |it| it.retry_at = Some(*retry_at));
             }
-            Fact::ActionStarted { action, attempt, resolved, approval } => {
-                self.start_action(action, *attempt, resolved, approval.as_ref(), at);
+            Fact::StageRetried { execution, stage, mode, by } => {
+                self.retry(*execution, stage, *mode, by.is_none(), at);
             }
-            Fact::ApprovalDecided { action, decision } => self.decide(action, decision),
-            Fact::ActionSucceeded { action, success } => self.succeed(action, success, at),
-            Fact::ActionFailed { action, error } => self.fail(action, error, at),
-            Fact::ActionAbandoned { action } => {
-                self.finish(action, at, |_| Progress::Abandoned { at });
-            }
+            Fact::ConditionStarted { .. }
+            | Fact::ConditionSucceeded { .. }
+            | Fact::ConditionFailed { .. }
+            | Fact::ConditionOverridden { .. }
+            | Fact::RuleStarted { .. }
+            | Fact::RuleWaits { .. }
+            | Fact::RuleSucceeded { .. }
+            | Fact::RuleFailed { .. }
+            | Fact::RuleAbandoned { .. } => self.evolve_condition(&event.fact, at),
+            Fact::ActionStarted { .. }
+            | Fact::ApprovalDecided { .. }
+            | Fact::ApprovalDeferred { .. }
+            | Fact::ApprovalWithdrawn { .. }
+            | Fact::ApprovalNoted { .. }
+            | Fact::ApprovalGaveWay { .. }
+            | Fact::ActionSucceeded { .. }
+            | Fact::ActionFailed { .. }
+            | Fact::ActionAbandoned { .. }
+            | Fact::ActionRetryScheduled { .. } => self.evolve_action(&event.fact, at),
         }
     }
 
@@ -104,6 +124,7 @@ impl State {
             transitions: initial_transitions(new, at),
             sources: BTreeMap::new(),
             lanes: BTreeMap::new(),
+            client_request_tokens: VecDeque::new(),
         });
         // A source that now looks elsewhere has not been seen yet.
         let old = Arc::clone(&pipeline.definition);
@@ -150,19 +171,38 @@ impl State {
     }
 
     fn start(&mut self, event: &Event) {
-        let Fact::ExecutionStarted { execution, version, lane, trigger, revisions, variables } =
-            &event.fact
+        let Fact::ExecutionStarted {
+            execution,
+            version,
+            lane,
+            trigger,
+            revisions,
+            variables,
+            options,
+        } = &event.fact
         else {
             return;
         };
         let Some(pipeline) = self.pipelines.get_mut(&event.pipeline) else { return };
         self.executions_started += 1;
         let definition = Arc::clone(&pipeline.definition);
-        let first = definition.first_stage().name.clone();
+        let rollback = options.rollback.as_deref();
+        let first = match rollback {
+            Some(rollback) => rollback.stage.clone(),
+            None => definition.first_stage().name.clone(),
+        };
+        let mut all_variables = rollback.map(|it| it.release.variables.clone()).unwrap_or_default();
+        all_variables.insert(PIPELINE_NAMESPACE.to_owned(), variables.clone());
+        if let Some(token) = &options.client_request_token {
+            pipeline.client_request_tokens.push_back((token.clone(), *execution));
+            if pipeline.client_request_tokens.len() > TOKENS {
+                pipeline.client_request_tokens.pop_front();
+            }
+        }
         let reserved = BTreeMap::from([("PipelineExecutionId".to_owned(), execution.to_string())]);
+        all_variables.insert(RESERVED_NAMESPACE.to_owned(), reserved);
         let state = pipeline.lanes.entry(lane.clone()).or_default();
         state.branch_deleted = false;
-        state.slots.entry(first.clone()).or_default().waiting.push_back(*execution);
         state.executions.insert(
             *execution,
             Execution {
@@ -173,82 +213,145 @@ impl State {
                 status: ExecutionStatus::InProgress,
                 trigger: trigger.clone(),
                 revisions: revisions.clone(),
-                variables: BTreeMap::from([
-                    (PIPELINE_NAMESPACE.to_owned(), variables.clone()),
-                    (RESERVED_NAMESPACE.to_owned(), reserved),
-                ]),
-                artifacts: BTreeMap::new(),
-                place: Place::Before { stage: first, since: event.at },
+                variables: all_variables,
+                artifacts: rollback.map(|it| it.release.artifacts.clone()).unwrap_or_default(),
+                place: Place::Before { stage: first.clone(), since: event.at },
                 stages: BTreeMap::new(),
                 stop: None,
                 superseded_by: None,
+                options: options.clone(),
                 started_at: event.at,
                 updated_at: event.at,
             },
         );
         let home = Home { pipeline: event.pipeline.clone(), lane: lane.clone() };
         self.homes.insert(*execution, home);
+        self.queue(*execution, &first);
+    }
+
+    fn delete_pipeline(&mut self, name: &PipelineName) {
+        self.pipelines.remove(name);
+        self.homes.retain(|_, home| home.pipeline != *name);
     }
 
     fn enter(&mut self, id: ExecutionId, stage: &StageName, at: Timestamp) {
+        self.unqueue(id, stage);
+        self.requeue(id, stage);
+        self.occupy(id, stage, at);
         self.with(id, |execution, slots| {
-            let slot = slots.entry(stage.clone()).or_default();
-            slot.waiting.retain(|waiting| *waiting != id);
-            slot.occupant = Some(id);
-            slot.latest = Some(id);
-            execution.place = Place::In { stage: stage.clone() };
-            execution.updated_at = at;
-            execution.stages.insert(
-                stage.clone(),
-                StageExecution {
-                    status: StageStatus::InProgress,
-                    started_at: at,
-                    ended_at: None,
-                    actions: BTreeMap::new(),
-                    attempts: BTreeMap::new(),
-                },
-            );
+            slots.entry(stage.clone()).or_default().latest = Some(id);
+            execution.stages.insert(stage.clone(), StageExecution::entered(at));
         });
         self.forget_unneeded(id);
     }
 
+    /// Gives an execution the stage and the lock that goes with it.
+    pub(super) fn occupy(&mut self, id: ExecutionId, stage: &StageName, at: Timestamp) {
+        let mut lock = None;
+        self.with(id, |execution, slots| {
+            slots.entry(stage.clone()).or_default().occupant = Some(id);
+            execution.place = Place::In { stage: stage.clone() };
+            execution.updated_at = at;
+            lock = execution.lock_of(stage).cloned();
+        });
+        if let Some(lock) = lock {
+            self.locks.insert(lock, id);
+        }
+    }
+
     fn leave(&mut self, id: ExecutionId, stage: &StageName, status: StageStatus, at: Timestamp) {
+        let (mut lock, mut next) = (None, None);
         self.with(id, |execution, slots| {
             if let Some(it) = execution.stages.get_mut(stage) {
                 it.status = status;
                 it.ended_at = Some(at);
+                it.retry_at = None;
+                let open = it.conditions.values_mut().filter(|it| it.ended_at.is_none());
+                for condition in open {
+                    condition.status = ConditionStatus::Abandoned;
+                    condition.ended_at = Some(at);
+                }
             }
             execution.updated_at = at;
+            lock = execution.lock_of(stage).cloned();
             let slot = slots.entry(stage.clone()).or_default();
-            slot.occupant = None;
-            if status != StageStatus::Succeeded {
-                return;
+            if slot.occupant == Some(id) {
+                slot.occupant = None;
             }
-            slot.last_success =
-                Some(Success { execution: id, revision: execution.revision().clone(), at });
-            if let Some(next) = execution.definition.stage_after(stage) {
-                slots.entry(next.name.clone()).or_default().waiting.push_back(id);
-                execution.place = Place::Before { stage: next.name.clone(), since: at };
+            match status {
+                StageStatus::Succeeded => slot.last_success = Some(success(execution, at)),
+                StageStatus::Skipped => {}
+                _ => return,
             }
+            next = execution.stage_after(stage).cloned();
+            if let Some(next) = &next {
+                execution.place = Place::Before { stage: next.clone(), since: at };
+            }
+        });
+        if let Some(lock) = lock
+            && self.locks.get(&lock) == Some(&id)
+        {
+            self.locks.remove(&lock);
+        }
+        if let Some(next) = next {
+            self.queue(id, &next);
+        }
+    }
+
+    /// Leaves a stage out, whether the execution stands before it or has entered it.
+    fn skip(&mut self, id: ExecutionId, stage: &StageName, at: Timestamp) {
+        self.unqueue(id, stage);
+        self.with(id, |execution, _| {
+            let entered = StageExecution::entered(at);
+            execution.stages.entry(stage.clone()).or_insert(entered);
+            // Without a next stage the execution counts as standing in this one until it ends.
+            execution.place = Place::In { stage: stage.clone() };
+        });
+        self.leave(id, stage, StageStatus::Skipped, at);
+    }
+
+    fn retry(
+        &mut self,
+        id: ExecutionId,
+        stage: &StageName,
+        mode: RetryMode,
+        automatic: bool,
+        at: Timestamp,
+    ) {
+        self.reopen(id, stage, at);
+        self.with_stage(id, stage, |it| {
+            if automatic {
+                it.automatic_retries += 1;
+            } else {
+                it.manual_retries += 1;
+                it.automatic_retries = 0;
+            }
+            it.action_retries.clear();
+            it.actions.retain(|_, action| match mode {
+                RetryMode::AllActions => false,
+                RetryMode::FailedActions => matches!(action.progress, Progress::Succeeded { .. }),
+            });
+            it.conditions.retain(|kind, condition| {
+                *kind == ConditionType::BeforeEntry
+                    && mode == RetryMode::FailedActions
+                    && matches!(
+                        condition.status,
+                        ConditionStatus::Succeeded | ConditionStatus::Overridden
+                    )
+            });
         });
     }
 
-    fn retry(&mut self, id: ExecutionId, stage: &StageName, mode: RetryMode, at: Timestamp) {
-        self.with(id, |execution, slots| {
-            slots.entry(stage.clone()).or_default().occupant = Some(id);
-            execution.place = Place::In { stage: stage.clone() };
+    /// Puts an execution back into the stage it ended in.
+    pub(super) fn reopen(&mut self, id: ExecutionId, stage: &StageName, at: Timestamp) {
+        self.occupy(id, stage, at);
+        self.with(id, |execution, _| {
             execution.status = ExecutionStatus::InProgress;
             execution.stop = None;
-            execution.updated_at = at;
             if let Some(it) = execution.stages.get_mut(stage) {
                 it.status = StageStatus::InProgress;
                 it.ended_at = None;
-                it.actions.retain(|_, action| match mode {
-                    RetryMode::AllActions => false,
-                    RetryMode::FailedActions => {
-                        matches!(action.progress, Progress::Succeeded { .. })
-                    }
-                });
+                it.retry_at = None;
             }
         });
         if let Some(lane) = self.homes.get(&id).cloned().and_then(|home| self.lane_mut(&home)) {
@@ -256,112 +359,71 @@ impl State {
         }
     }
 
-    fn start_action(
-        &mut self,
-        action: &ActionRef,
-        attempt: u32,
-        resolved: &ResolvedAction,
-        approval: Option<&Approval>,
-        at: Timestamp,
-    ) {
-        self.running.insert(action.id, action.clone());
-        if let Some(approval) = approval {
-            self.deadlines.insert((approval.expires_at, action.id));
-        }
-        let started = ActionExecution {
-            id: action.id,
-            attempt,
-            started_at: at,
-            resolved: resolved.clone(),
-            progress: approval
-                .map_or(Progress::Running, |approval| Progress::AwaitingApproval(approval.clone())),
-        };
-        self.with(action.execution, |execution, _| {
-            execution.updated_at = at;
-            if let Some(stage) = execution.stages.get_mut(&action.stage) {
-                stage.attempts.insert(action.action.clone(), attempt);
-                stage.actions.insert(action.action.clone(), started);
-            }
-        });
-    }
-
-    fn decide(&mut self, action: &ActionRef, decision: &ApprovalDecision) {
-        let mut answered = None;
-        self.with(action.execution, |execution, _| {
-            let stage = execution.stages.get_mut(&action.stage);
-            if let Some(it) = stage.and_then(|stage| stage.actions.get_mut(&action.action)) {
-                if let Progress::AwaitingApproval(approval) = &it.progress {
-                    answered = Some((approval.expires_at, action.id));
-                }
-                it.progress = Progress::Decided(decision.clone());
-            }
-        });
-        if let Some(deadline) = answered {
-            self.deadlines.remove(&deadline);
+    /// Lets an execution wait before a stage, and its slot for the lock of the stage.
+    fn queue(&mut self, id: ExecutionId, stage: &StageName) {
+        let Some(home) = self.homes.get(&id).cloned() else { return };
+        let Some(execution) = self.execution(id) else { return };
+        let lock = execution.lock_of(stage).cloned();
+        let ticket = self.tickets;
+        let Some(lane) = self.lane_mut(&home) else { return };
+        let slot = lane.slots.entry(stage.clone()).or_default();
+        slot.waiting.push_back(id);
+        let ticket = *slot.ticket.get_or_insert(ticket);
+        self.tickets = self.tickets.max(ticket + 1);
+        // Waiters of different versions may want different locks; the place is the slot's.
+        if let Some(lock) = lock {
+            let key = SlotKey { home, stage: stage.clone() };
+            self.lock_queues.entry(lock).or_default().insert(ticket, key);
         }
     }
 
-    fn succeed(&mut self, action: &ActionRef, success: &JobSuccess, at: Timestamp) {
-        self.finish(action, at, |before| Progress::Succeeded {
-            at,
-            summary: success.summary.clone(),
-            decision: before.decision().cloned(),
-        });
-        self.with(action.execution, |execution, _| {
-            let definition = Arc::clone(&execution.definition);
-            let declared =
-                definition.stage(&action.stage).and_then(|stage| stage.action(&action.action));
-            if let Some(namespace) = declared.and_then(|it| it.namespace.clone()) {
-                execution.variables.insert(namespace, success.variables.clone());
-            }
-            execution.artifacts.extend(success.artifacts.clone());
-            if let Some(revision) = &success.revision
-                && !execution.revisions.iter().any(|known| known.action == revision.action)
-            {
-                execution.revisions.push(revision.clone());
-            }
-        });
+    /// Takes an execution out of the wait. Who still waits there keeps the slot's place in the
+    /// queue of its lock.
+    fn unqueue(&mut self, id: ExecutionId, stage: &StageName) {
+        let Some(home) = self.homes.get(&id).cloned() else { return };
+        let Some(lane) = self.lane_mut(&home) else { return };
+        let Some(slot) = lane.slots.get_mut(stage) else { return };
+        if !slot.waiting.contains(&id) {
+            return;
+        }
+        slot.waiting.retain(|waiting| *waiting != id);
+        if slot.waiting.is_empty() {
+            self.give_ticket_back(&home, stage);
+        }
     }
 
-    fn fail(&mut self, action: &ActionRef, error: &ErrorDetails, at: Timestamp) {
-        self.finish(action, at, |before| Progress::Failed {
-            at,
-            error: error.clone(),
-            decision: before.decision().cloned(),
-        });
+    fn give_ticket_back(&mut self, home: &Home, stage: &StageName) {
+        let slot = self.lane_mut(home).and_then(|lane| lane.slots.get_mut(stage));
+        if let Some(ticket) = slot.and_then(|slot| slot.ticket.take()) {
+            for queue in self.lock_queues.values_mut() {
+                queue.remove(&ticket);
+            }
+            self.lock_queues.retain(|_, queue| !queue.is_empty());
+        }
     }
 
-    fn finish(
-        &mut self,
-        action: &ActionRef,
-        at: Timestamp,
-        progress: impl FnOnce(&ActionExecution) -> Progress,
-    ) {
-        self.running.remove(&action.id);
-        let mut expired = None;
-        self.with(action.execution, |execution, _| {
-            execution.updated_at = at;
-            let stage = execution.stages.get_mut(&action.stage);
-            if let Some(it) = stage.and_then(|stage| stage.actions.get_mut(&action.action)) {
-                if let Progress::AwaitingApproval(approval) = &it.progress {
-                    expired = Some((approval.expires_at, action.id));
-                }
-                it.progress = progress(it);
-            }
-        });
-        if let Some(deadline) = expired {
-            self.deadlines.remove(&deadline);
+    /// The slot has had its turn: who still waits there goes to the end of the lock's queue, so
+    /// that one busy lane cannot keep the others from it.
+    fn requeue(&mut self, id: ExecutionId, stage: &StageName) {
+        let Some(home) = self.homes.get(&id).cloned() else { return };
+        self.give_ticket_back(&home, stage);
+        let slot = self.lane_mut(&home).and_then(|lane| lane.slots.get_mut(stage));
+        let others = slot.map(|slot| std::mem::take(&mut slot.waiting)).unwrap_or_default();
+        for other in others {
+            self.queue(other, stage);
         }
     }
 
     fn end(&mut self, id: ExecutionId, status: ExecutionStatus, at: Timestamp) {
+        let before = self.execution(id).and_then(|it| match &it.place {
+            Place::Before { stage, .. } => Some(stage.clone()),
+            Place::In { .. } | Place::Ended => None,
+        });
+        if let Some(stage) = before {
+            self.unqueue(id, &stage);
+        }
         let mut ended = None;
-        self.with(id, |execution, slots| {
-            if let Place::Before { stage, .. } = &execution.place
-                && let Some(slot) = slots.get_mut(stage)
-            {
-                slot.waiting.retain(|waiting| *waiting != id);
-            }
+        self.with(id, |execution, _| {
             execution.status = status;
             execution.place = Place::Ended;
             execution.updated_at = at;
@@ -381,6 +443,7 @@ impl State {
         }
         self.forget_unneeded(id);
         self.drop_finished_lane(&home);
+        self.drop_surplus_lanes(&home);
     }
 
     /// Drops the ended executions of a lane that no stage shows or could retry.
@@ -414,22 +477,105 @@ impl State {
         }
     }
 
+    /// Of the lanes that PARALLEL executions had to themselves, the newest few stay, and those
+    /// that hold the last success of a stage.
+    fn drop_surplus_lanes(&mut self, home: &Home) {
+        if !home.lane.is_of_one() {
+            return;
+        }
+        let Some(pipeline) = self.pipelines.get_mut(&home.pipeline) else { return };
+        let stages = pipeline.definition.stages.iter();
+        let mut kept: BTreeSet<Lane> = stages
+            .filter_map(|stage| {
+                let same_branch = |lane: &Lane| lane.branch() == home.lane.branch();
+                let lanes = pipeline.lanes.iter().filter(|(lane, _)| same_branch(lane));
+                let success = |lane: &LaneState| {
+                    lane.slots.get(&stage.name)?.last_success.as_ref().map(|it| it.at)
+                };
+                let newest = lanes.filter_map(|(lane, it)| Some((success(it)?, lane))).max()?;
+                Some(newest.1.clone())
+            })
+            .collect();
+        let ended = |lane: &LaneState| lane.executions.values().all(|it| it.status.has_ended());
+        let number = |lane: &LaneState| lane.executions.values().map(|it| it.number).max();
+        let mut candidates: Vec<_> = pipeline
+            .lanes
+            .iter()
+            .filter(|(lane, state)| lane.is_of_one() && ended(state))
+            .map(|(lane, state)| (number(state), lane.clone()))
+            .collect();
+        candidates.sort();
+        kept.extend(
+            candidates
+                .split_off(candidates.len().saturating_sub(RECENT))
+                .into_iter()
+                .map(|it| it.1),
+        );
+        for (_, lane) in candidates.into_iter().filter(|(_, lane)| !kept.contains(lane)) {
+            if let Some(gone) = pipeline.lanes.remove(&lane) {
+                for id in gone.executions.keys() {
+                    self.homes.remove(id);
+                }
+            }
+        }
+    }
+
     fn lane_mut(&mut self, home: &Home) -> Option<&mut LaneState> {
         self.pipelines.get_mut(&home.pipeline)?.lanes.get_mut(&home.lane)
     }
 
     /// Changes an execution and the slots of its lane; an execution that has left is no matter.
-    fn with(
+    /// What it waits for afterwards is what stands in the list of deadlines.
+    pub(super) fn with(
         &mut self,
         id: ExecutionId,
         change: impl FnOnce(&mut Execution, &mut BTreeMap<StageName, super::state::Slot>),
     ) {
-        let Some(home) = self.homes.get(&id).cloned() else { return };
-        let Some(lane) = self.lane_mut(&home) else { return };
-        if let Some(execution) = lane.executions.get_mut(&id) {
-            change(execution, &mut lane.slots);
+        let Some(home) = self.homes.get(&id) else { return };
+        let lane =
+            self.pipelines.get_mut(&home.pipeline).and_then(|it| it.lanes.get_mut(&home.lane));
+        let Some(lane) = lane else { return };
+        let Some(execution) = lane.executions.get_mut(&id) else { return };
+        let before = execution.deadlines();
+        change(execution, &mut lane.slots);
+        let after = execution.deadlines();
+        if before != after {
+            for deadline in &before {
+                self.deadlines.remove(deadline);
+            }
+            self.deadlines.extend(after);
         }
     }
+
+    pub(super) fn with_stage(
+        &mut self,
+        id: ExecutionId,
+        stage: &StageName,
+        change: impl FnOnce(&mut StageExecution),
+    ) {
+        self.with(id, |execution, _| {
+            if let Some(stage) = execution.stages.get_mut(stage) {
+                change(stage);
+            }
+        });
+    }
+}
+
+fn success(execution: &Execution, at: Timestamp) -> Success {
+    let rollback = execution.options.rollback.as_ref();
+    let release = rollback.map_or_else(
+        || {
+            Arc::new(Release {
+                execution: execution.id,
+                version: execution.version,
+                revisions: execution.revisions.clone(),
+                variables: execution.variables.clone(),
+                artifacts: execution.artifacts.clone(),
+            })
+        },
+        |it| Arc::clone(&it.release),
+    );
+    Success { execution: execution.id, revision: execution.revision().clone(), at, release }
 }
 
 fn initial_transitions(pipeline: &Pipeline, at: Timestamp) -> BTreeMap<StageName, Transition> {

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::state::Release;
 use crate::model::{
-    ActionExecutionId, ActionName, ApprovalStatus, ApprovalToken, ExecutionId, JobReport, Lane,
-    Operator, Pipeline, PipelineName, RetryMode, RevisionId, SourceRevision, StageName, StopMode,
+    ActionExecutionId, ActionName, ApprovalStatus, ApprovalToken, ConditionType, ExecutionId,
+    JobReport, Lane, Operator, Pipeline, PipelineName, RetryMode, RevisionId, SourceRevision,
+    StageName, StopMode, Timestamp,
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +41,12 @@ pub enum Request {
         /// Looked up by the shell; the engine never reads a repository.
         revision: Box<SourceRevision>,
         variables: Vec<(String, String)>,
+        /// Stages to leave out of this execution.
+        skip: Vec<StageName>,
+        /// The stage to start from, after the source stage.
+        from: Option<StageName>,
+        /// The same token twice starts one execution.
+        client_request_token: Option<String>,
     },
     StopPipelineExecution {
         pipeline: PipelineName,
@@ -62,6 +70,46 @@ pub enum Request {
         /// The revision the operator has looked at; a different one is refused.
         if_revision: Option<String>,
         comparison: Comparison,
+        /// When the decision takes effect; now, if absent.
+        effective_at: Option<Timestamp>,
+    },
+    /// Takes back an approval that has not taken effect yet.
+    WithdrawApproval {
+        pipeline: PipelineName,
+        stage: StageName,
+        action: ActionName,
+        token: ApprovalToken,
+    },
+    NoteApproval {
+        pipeline: PipelineName,
+        stage: StageName,
+        action: ActionName,
+        token: ApprovalToken,
+        text: String,
+    },
+    /// Closes the gate for the newest execution behind it.
+    GiveWay {
+        pipeline: PipelineName,
+        stage: StageName,
+        action: ActionName,
+        token: ApprovalToken,
+    },
+    RollbackStage {
+        pipeline: PipelineName,
+        lane: Lane,
+        stage: StageName,
+        /// Looked up in the history by the shell.
+        release: Box<Release>,
+    },
+    OverrideStageCondition {
+        pipeline: PipelineName,
+        stage: StageName,
+        execution: ExecutionId,
+        condition: ConditionType,
+        reason: String,
+    },
+    DeletePipeline {
+        pipeline: PipelineName,
     },
     SetStageTransition {
         pipeline: PipelineName,

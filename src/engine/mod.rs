@@ -4,14 +4,24 @@
 //! [`Step`] comes out: events, which are facts to be stored, and effects, which are work for the
 //! shell. State moves only through `State::evolve`, so a replay of the events gives the same state.
 
+mod actions;
+mod admission;
 mod approvals;
 pub mod board;
 mod board_build;
+mod conditions;
 mod controls;
+pub mod deadlines;
 pub mod effect;
 pub mod event;
 mod evolve;
+mod evolve_actions;
+mod evolve_conditions;
+mod failure;
 pub mod input;
+mod invoke;
+mod limits;
+mod progress;
 pub mod refusal;
 pub mod rng;
 mod settle;
@@ -23,6 +33,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 pub use board::Board;
+use deadlines::Deadline;
 pub use effect::Effect;
 pub use event::{ActionRef, Event, Fact};
 pub use input::{Comparison, Input, Relation, Request, TransitionChange};
@@ -37,6 +48,10 @@ pub struct Engine {
     rng: Rng,
     /// The greatest time seen: a clock that steps back cannot un-expire anything.
     now: Timestamp,
+    most_actions: Option<usize>,
+    /// Executions with an action that a limit holds back, by number.
+    held: BTreeSet<(u64, ExecutionId)>,
+    room_was_made: bool,
 }
 
 /// What came of one input.
@@ -49,11 +64,14 @@ pub struct Step {
     /// Where something may be able to move now.
     unsettled: BTreeSet<(PipelineName, crate::model::Lane)>,
     at: Timestamp,
+    /// The execution that an earlier call with the same client request token has started.
+    pub started_before: Option<ExecutionId>,
 }
 
 impl Engine {
     pub fn new(state: State, seed: u128, now: Timestamp) -> Self {
-        Self { state, rng: Rng::new(seed), now }
+        let (rng, held) = (Rng::new(seed), BTreeSet::new());
+        Self { state, rng, now, most_actions: None, held, room_was_made: false }
     }
 
     pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>, seed: u128) -> Self {
@@ -84,6 +102,13 @@ impl Engine {
         Ok(step)
     }
 
+    /// Returns the pipelines whose sentences about waiting speak of other pipelines.
+    pub fn waiting_for_others(&self) -> BTreeSet<PipelineName> {
+        let locks = self.state.lock_queues.values().flat_map(|queue| queue.values());
+        let held = self.held.iter().filter_map(|(_, id)| self.state.homes.get(id));
+        locks.map(|key| &key.home).chain(held).map(|home| home.pipeline.clone()).collect()
+    }
+
     /// Returns the earliest moment at which `apply(Input::DeadlinePassed)` has work to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.state.deadlines.first().map(|(at, _)| *at)
@@ -100,7 +125,7 @@ impl Engine {
             Input::JobReported { id, report } => self.report(&mut step, id, report)?,
             Input::Operator { request, by } => self.request(&mut step, request, by)?,
             Input::RuntimeStarted => self.take_over(&mut step),
-            Input::DeadlinePassed => self.expire_approvals(&mut step),
+            Input::DeadlinePassed => self.deadlines_passed(&mut step),
         }
         Ok(step)
     }
@@ -112,8 +137,16 @@ impl Engine {
         by: crate::model::Operator,
     ) -> Result<(), Refusal> {
         match request {
-            Request::StartPipelineExecution { pipeline, revision, variables } => {
-                self.start_by_hand(step, &pipeline, *revision, variables, &by)
+            Request::StartPipelineExecution {
+                pipeline,
+                revision,
+                variables,
+                skip,
+                from,
+                client_request_token,
+            } => {
+                let wish = sources::StartWish { skip, from, client_request_token };
+                self.start_by_hand(step, &pipeline, *revision, variables, wish, &by)
             }
             Request::StopPipelineExecution { pipeline, execution, mode, reason } => {
                 self.stop(step, &pipeline, execution, state_stop(mode, reason, by))
@@ -130,11 +163,33 @@ impl Engine {
                 summary,
                 if_revision,
                 comparison,
+                effective_at,
             } => {
                 let gate = approvals::Gate { pipeline, stage, action, token };
                 let decision = crate::model::ApprovalDecision { status, summary, by, at: step.at };
-                self.put_approval_result(step, &gate, decision, if_revision, &comparison)
+                let (revision, comparison) = (if_revision, &comparison);
+                self.put_approval_result(step, &gate, decision, revision, comparison, effective_at)
             }
+            Request::WithdrawApproval { pipeline, stage, action, token } => {
+                let gate = approvals::Gate { pipeline, stage, action, token };
+                self.withdraw_approval(step, &gate, by)
+            }
+            Request::NoteApproval { pipeline, stage, action, token, text } => {
+                let gate = approvals::Gate { pipeline, stage, action, token };
+                self.note_approval(step, &gate, text, by)
+            }
+            Request::GiveWay { pipeline, stage, action, token } => {
+                let gate = approvals::Gate { pipeline, stage, action, token };
+                self.give_way(step, &gate, by)
+            }
+            Request::RollbackStage { pipeline, lane, stage, release } => {
+                self.roll_back(step, &pipeline, lane, stage, *release, &by).map(drop)
+            }
+            Request::OverrideStageCondition { pipeline, stage, execution, condition, reason } => {
+                let why = (reason, by);
+                self.override_condition(step, &pipeline, stage, execution, condition, why)
+            }
+            Request::DeletePipeline { pipeline } => self.delete_pipeline(step, &pipeline, by),
             Request::SetStageTransition { pipeline, stage, change } => {
                 self.set_transition(step, &pipeline, stage, change, by)
             }
@@ -146,9 +201,26 @@ impl Engine {
         for (name, pipeline) in &self.state.pipelines {
             step.unsettled.extend(pipeline.lanes.keys().map(|lane| (name.clone(), lane.clone())));
         }
-        for action in self.state.running.values() {
-            if let Some(job) = self.job_of(action) {
-                step.effects.push(Effect::RecoverJob(Box::new(job)));
+        let actions = self.state.running.values().filter_map(|it| self.job_of(it));
+        let rules = self.state.running_rules.values().filter_map(|it| self.job_of_rule(it));
+        let jobs = actions.chain(rules).map(Box::new).map(Effect::RecoverJob);
+        step.effects.extend(jobs);
+    }
+
+    /// Does everything whose time has come. Each deadline leaves the list by what is recorded.
+    fn deadlines_passed(&mut self, step: &mut Step) {
+        while let Some((at, deadline)) = self.state.deadlines.first().copied() {
+            if at > step.at {
+                return;
+            }
+            match deadline {
+                Deadline::Action(id) => self.action_is_due(step, id),
+                Deadline::Rule(id) => self.rule_is_due(step, id),
+                Deadline::StageRetry(execution) => self.retry_stage_now(step, execution),
+            }
+            if self.state.deadlines.contains(&(at, deadline)) {
+                debug_assert!(false, "nothing came of {deadline:?}");
+                return;
             }
         }
     }
@@ -161,6 +233,7 @@ impl Engine {
         let before = home(&self.state);
         let event = Event { at: step.at, pipeline: pipeline.clone(), fact };
         self.state.evolve(&event);
+        self.room_was_made |= !self.held.is_empty() && event.fact.ends_an_action();
         for Home { pipeline, lane } in before.into_iter().chain(home(&self.state)) {
             step.unsettled.insert((pipeline, lane));
         }

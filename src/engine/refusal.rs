@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::model::{
-    ActionName, ApprovalStatus, ExecutionId, ExecutionStatus, Lane, Operator, PipelineName,
-    RevisionId, StageName, Timestamp,
+    ActionName, ApprovalStatus, ConditionType, ExecutionId, ExecutionStatus, Lane, LockName,
+    Operator, PipelineName, RevisionId, StageName, Timestamp,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
@@ -48,6 +48,14 @@ pub enum Refusal {
     Downgrade { candidate: RevisionId, deployed: RevisionId },
     #[error("another revision was deployed while you were looking, open the gate again")]
     ComparisonOutdated,
+    #[error("that would take effect at {}, after the approval times out at {}", .effective_at.utc(), .expires_at.utc())]
+    DeferredPastTimeout { effective_at: Timestamp, expires_at: Timestamp },
+    #[error("no decision at {stage}/{action} can be taken back")]
+    NothingToWithdraw { stage: StageName, action: ActionName },
+    #[error("nothing waits behind the gate {stage}/{action}")]
+    NothingBehind { stage: StageName, action: ActionName },
+    #[error("{action} is still running in stage {stage}")]
+    StageBusy { stage: StageName, action: ActionName },
     #[error("a rejection needs a reason")]
     ReasonMissing,
 
@@ -61,6 +69,20 @@ pub enum Refusal {
     NotStoppable { execution: ExecutionId, status: ExecutionStatus },
     #[error("execution {} is already stopping", .execution.short())]
     DuplicatedStopRequest { execution: ExecutionId },
+    #[error("stage {stage} cannot be rolled back: {reason}")]
+    UnableToRollbackStage { stage: StageName, reason: String },
+    #[error("the {} of stage {stage} cannot be overridden: {reason}", .condition.words())]
+    ConditionNotOverridable { stage: StageName, condition: ConditionType, reason: String },
+    #[error("execution {} holds the lock {lock}", .holder.short())]
+    LockHeld { lock: LockName, holder: ExecutionId },
+    #[error(
+        "pipeline {pipeline} has {limit} executions under way, which is as many as there may be"
+    )]
+    ConcurrentPipelineExecutionsLimitExceeded { pipeline: PipelineName, limit: usize },
+    #[error("execution {} of {pipeline} is under way", .execution.short())]
+    StillUnderWay { pipeline: PipelineName, execution: ExecutionId },
+    #[error("stage {stage} cannot be skipped: {reason}")]
+    UnableToSkip { stage: StageName, reason: String },
     #[error("the first stage has no inbound transition")]
     NoTransition,
 
@@ -97,6 +119,8 @@ impl Refusal {
             | Self::UnknownVariable { .. }
             | Self::Ambiguous { .. }
             | Self::ReasonMissing
+            | Self::DeferredPastTimeout { .. }
+            | Self::UnableToSkip { .. }
             | Self::NoTransition => RefusalKind::Wrong,
             Self::NoOpenApproval { .. }
             | Self::InvalidApprovalToken { .. }
@@ -110,6 +134,14 @@ impl Refusal {
             Self::NotRetryable { .. }
             | Self::StageNotRetryable { .. }
             | Self::NotStoppable { .. }
+            | Self::NothingToWithdraw { .. }
+            | Self::NothingBehind { .. }
+            | Self::StageBusy { .. }
+            | Self::UnableToRollbackStage { .. }
+            | Self::ConditionNotOverridable { .. }
+            | Self::LockHeld { .. }
+            | Self::ConcurrentPipelineExecutionsLimitExceeded { .. }
+            | Self::StillUnderWay { .. }
             | Self::DuplicatedStopRequest { .. }
             | Self::NothingMatches { .. } => RefusalKind::Refused,
         }
@@ -123,6 +155,13 @@ impl Refusal {
             }
             Self::NotLatestPipelineExecution { .. } => {
                 Some("start a new execution of that revision instead".to_owned())
+            }
+            Self::ApprovalAlreadyCompleted { status: ApprovalStatus::Approved, .. } => Some(
+                "if it has not taken effect yet, `stagegate withdraw` takes it back".to_owned(),
+            ),
+            Self::LockHeld { .. } => Some("try again when that one has left its stage".to_owned()),
+            Self::StillUnderWay { .. } => {
+                Some("stop it first: `stagegate stop PIPELINE --abandon`".to_owned())
             }
             Self::DuplicatedStopRequest { .. } => {
                 Some("--abandon ends the running actions too".to_owned())

@@ -1,11 +1,24 @@
 //! Starts executions: from commits on watched branches, or by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Engine, Fact, Refusal, Step};
+use super::{Engine, Fact, Refusal, Step, state::StartOptions};
 use crate::model::{
-    ActionName, Operator, Pipeline, PipelineName, RevisionId, SourceRevision, Trigger, TriggerType,
+    ActionName, ExecutionId, ExecutionMode, Operator, Pipeline, PipelineName, RevisionId,
+    SourceRevision, StageName, Trigger, TriggerType,
 };
+
+/// How many executions of a QUEUED or PARALLEL pipeline may be under way (CodePipeline user guide,
+/// "Quotas").
+const CONCURRENT_EXECUTIONS: usize = 50;
+
+/// What an operator wants of an execution beyond its revision and variables.
+#[derive(Default)]
+pub(super) struct StartWish {
+    pub(super) skip: Vec<StageName>,
+    pub(super) from: Option<StageName>,
+    pub(super) client_request_token: Option<String>,
+}
 
 impl Engine {
     pub(super) fn load(&mut self, step: &mut Step, definition: Pipeline) -> Result<(), Refusal> {
@@ -64,7 +77,8 @@ impl Engine {
             }
             // A pipeline with a required variable is started by hand only.
             if let Ok(variables) = self.pipeline_variables(name, Vec::new()) {
-                self.start(step, name, head.clone(), trigger, variables);
+                let options = StartOptions::default();
+                let _ = self.start(step, name, vec![head.clone()], trigger, variables, options);
             }
         }
     }
@@ -83,34 +97,68 @@ impl Engine {
         name: &PipelineName,
         revision: SourceRevision,
         overrides: Vec<(String, String)>,
+        wish: StartWish,
         by: &Operator,
     ) -> Result<(), Refusal> {
-        self.pipeline(name)?;
+        let pipeline = self.pipeline(name)?;
+        if let Some(token) = &wish.client_request_token {
+            let known = pipeline.client_request_tokens.iter().find(|(it, _)| it == token);
+            if let Some((_, execution)) = known {
+                step.started_before = Some(*execution);
+                return Ok(());
+            }
+        }
+        let options = StartOptions {
+            skip: stages_to_skip(name, &pipeline.definition, wish.skip, wish.from)?,
+            client_request_token: wish.client_request_token,
+            ..StartOptions::default()
+        };
         let variables = self.pipeline_variables(name, overrides)?;
         let trigger = Trigger { kind: TriggerType::StartPipelineExecution, detail: by.to_string() };
-        self.start(step, name, revision, trigger, variables);
+        self.start(step, name, vec![revision], trigger, variables, options)?;
         Ok(())
     }
 
-    fn start(
+    pub(super) fn start(
         &mut self,
         step: &mut Step,
         name: &PipelineName,
-        revision: SourceRevision,
+        revisions: Vec<SourceRevision>,
         trigger: Trigger,
         variables: BTreeMap<String, String>,
-    ) {
-        let Some(pipeline) = self.state.pipelines.get(name) else { return };
-        let version = pipeline.version;
-        let lane = pipeline.definition.lane_of(&revision.branch);
+        options: StartOptions,
+    ) -> Result<ExecutionId, Refusal> {
+        let pipeline = self.pipeline(name)?;
+        let (version, definition) = (pipeline.version, &pipeline.definition);
+        let mode = definition.execution_mode;
+        let executions = pipeline.lanes.values().flat_map(|lane| lane.executions.values());
+        let alive = || executions.filter(|it| !it.status.has_ended()).count();
+        if mode != ExecutionMode::Superseded && alive() >= CONCURRENT_EXECUTIONS {
+            return Err(Refusal::ConcurrentPipelineExecutionsLimitExceeded {
+                pipeline: name.clone(),
+                limit: CONCURRENT_EXECUTIONS,
+            });
+        }
+        let branch = revisions.first().map_or("", |it| it.branch.as_str());
+        let mut lane = definition.lane_of(branch);
         let execution = self.mint_execution();
-        let revisions = vec![revision];
-        let fact =
-            Fact::ExecutionStarted { execution, version, lane, trigger, revisions, variables };
+        if mode == ExecutionMode::Parallel {
+            lane = lane.of_one(execution);
+        }
+        let fact = Fact::ExecutionStarted {
+            execution,
+            version,
+            lane,
+            trigger,
+            revisions,
+            variables,
+            options,
+        };
         self.record(step, name, fact);
+        Ok(execution)
     }
 
-    fn pipeline_variables(
+    pub(super) fn pipeline_variables(
         &self,
         name: &PipelineName,
         overrides: Vec<(String, String)>,
@@ -133,4 +181,30 @@ impl Engine {
             None => Ok(values),
         }
     }
+}
+
+fn stages_to_skip(
+    name: &PipelineName,
+    definition: &Pipeline,
+    skip: Vec<StageName>,
+    from: Option<StageName>,
+) -> Result<BTreeSet<StageName>, Refusal> {
+    let known = || definition.stages.iter().map(|it| it.name.to_string()).collect();
+    for stage in skip.iter().chain(&from) {
+        if definition.stage(stage).is_none() {
+            let (pipeline, stage) = (name.clone(), stage.clone());
+            return Err(Refusal::UnknownStage { pipeline, stage, known: known() });
+        }
+    }
+    let source = &definition.first_stage().name;
+    if skip.contains(source) {
+        let reason = "every execution begins with its source stage".to_owned();
+        return Err(Refusal::UnableToSkip { stage: source.clone(), reason });
+    }
+    let mut skipped: BTreeSet<StageName> = skip.into_iter().collect();
+    if let Some(from) = from {
+        let before = definition.stages.iter().map(|it| &it.name).take_while(|it| **it != from);
+        skipped.extend(before.filter(|it| *it != source).cloned());
+    }
+    Ok(skipped)
 }

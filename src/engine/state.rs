@@ -10,24 +10,42 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::event::ActionRef;
+use super::{
+    deadlines::Deadline,
+    event::{ActionRef, RuleRef},
+};
 use crate::model::{
     Action, ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken,
-    ArtifactContent, ArtifactName, EnvironmentVariable, ErrorDetails, ExecutionId, ExecutionStatus,
-    Lane, Operator, Pipeline, PipelineName, RevisionId, SourceRevision, StageName, StageStatus,
-    StopRequest, Timestamp, Trigger, variable::Variables,
+    ArtifactContent, ArtifactName, ConditionStatus, ConditionType, EnvironmentVariable,
+    ErrorDetails, ExecutionId, ExecutionStatus, Lane, LockName, Operator, Pipeline, PipelineName,
+    RevisionId, RuleName, RuleStatus, SourceRevision, StageName, StageStatus, StopRequest,
+    Timestamp, Trigger, variable::Variables,
 };
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     pub pipelines: BTreeMap<PipelineName, PipelineState>,
     /// Where each execution in memory lives.
     pub homes: BTreeMap<ExecutionId, Home>,
     /// Actions in progress.
     pub running: BTreeMap<ActionExecutionId, ActionRef>,
-    /// When open approvals time out.
-    pub deadlines: BTreeSet<(Timestamp, ActionExecutionId)>,
+    /// Rules in progress.
+    pub running_rules: BTreeMap<ActionExecutionId, RuleRef>,
+    /// When something happens by itself: exactly what the executions under way wait for.
+    pub deadlines: BTreeSet<(Timestamp, Deadline)>,
+    /// Who holds the locks that stages share.
+    pub locks: BTreeMap<LockName, ExecutionId>,
+    /// The slots that want a lock, in the order in which they began to wait for their stage.
+    pub lock_queues: BTreeMap<LockName, BTreeMap<u64, SlotKey>>,
+    pub tickets: u64,
     pub executions_started: u64,
+}
+
+/// A stage of a lane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotKey {
+    pub home: Home,
+    pub stage: StageName,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +54,7 @@ pub struct Home {
     pub lane: Lane,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipelineState {
     pub version: u32,
     pub definition: Arc<Pipeline>,
@@ -46,9 +64,11 @@ pub struct PipelineState {
     /// The heads last seen, by source action and branch; an action without an entry was never seen.
     pub sources: BTreeMap<ActionName, BTreeMap<String, RevisionId>>,
     pub lanes: BTreeMap<Lane, LaneState>,
+    /// What callers named their starts, so that asking twice starts once; the last few.
+    pub client_request_tokens: VecDeque<(String, ExecutionId)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
     pub position: TransitionPosition,
     pub by: Option<Operator>,
@@ -61,7 +81,7 @@ pub enum TransitionPosition {
     Disabled { reason: String },
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneState {
     pub slots: BTreeMap<StageName, Slot>,
     pub executions: BTreeMap<ExecutionId, Execution>,
@@ -72,23 +92,38 @@ pub struct LaneState {
 }
 
 /// One stage of one lane: the unit that locks.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     pub occupant: Option<ExecutionId>,
     pub waiting: VecDeque<ExecutionId>,
+    /// The place in the queue of a lock, kept while anything waits here.
+    pub ticket: Option<u64>,
     /// The execution that entered last, which is the only one that may be retried.
     pub latest: Option<ExecutionId>,
     pub last_success: Option<Success>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Success {
     pub execution: ExecutionId,
     pub revision: SourceRevision,
     pub at: Timestamp,
+    /// Everything that brings it back.
+    pub release: Arc<Release>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a stage worked with: enough to run it again as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// The STANDARD execution it was made by.
+    pub execution: ExecutionId,
+    pub version: u32,
+    pub revisions: Vec<SourceRevision>,
+    pub variables: Variables,
+    pub artifacts: BTreeMap<ArtifactName, ArtifactContent>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     pub execution: ExecutionId,
     pub status: ExecutionStatus,
@@ -98,7 +133,29 @@ pub struct Ended {
     pub at: Timestamp,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What is particular about an execution that did not just start with a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartOptions {
+    /// For executions of type ROLLBACK, which run one stage only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Box<Rollback>>,
+    /// Stages that an operator wanted left out.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub skip: BTreeSet<StageName>,
+    /// The action that invoked the pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ActionRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_request_token: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollback {
+    pub stage: StageName,
+    pub release: Arc<Release>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execution {
     pub id: ExecutionId,
     /// Counts executions of all pipelines; the higher one is the newer one.
@@ -116,11 +173,37 @@ pub struct Execution {
     pub stages: BTreeMap<StageName, StageExecution>,
     pub stop: Option<StopRequest>,
     pub superseded_by: Option<ExecutionId>,
+    pub options: StartOptions,
     pub started_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
 impl Execution {
+    pub fn is_rollback(&self) -> bool {
+        self.options.rollback.is_some()
+    }
+
+    /// Returns the stage that follows; after its one stage a rollback is over.
+    pub fn stage_after(&self, stage: &StageName) -> Option<&StageName> {
+        if self.is_rollback() {
+            return None;
+        }
+        self.definition.stage_after(stage).map(|it| &it.name)
+    }
+
+    /// Returns the lock that the stage shares with others.
+    pub fn lock_of(&self, stage: &StageName) -> Option<&LockName> {
+        self.definition.stage(stage)?.lock.as_ref()
+    }
+
+    /// Returns the stage it is in and what became of it so far.
+    pub fn current_stage(&self) -> Option<(&StageName, &StageExecution)> {
+        match &self.place {
+            Place::In { stage } => self.stages.get_key_value(stage),
+            Place::Before { .. } | Place::Ended => None,
+        }
+    }
+
     /// Returns the revision the execution is known by.
     pub fn revision(&self) -> &SourceRevision {
         self.revisions.first().expect("executions start with their primary revision")
@@ -140,7 +223,7 @@ pub enum Place {
     Ended,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageExecution {
     pub status: StageStatus,
     pub started_at: Timestamp,
@@ -149,9 +232,105 @@ pub struct StageExecution {
     pub actions: BTreeMap<ActionName, ActionExecution>,
     /// How many attempts each action has had, also those that a retry has put aside.
     pub attempts: BTreeMap<ActionName, u32>,
+    /// How often each action was tried again by itself, since the stage was entered or retried.
+    pub action_retries: BTreeMap<ActionName, u32>,
+    pub conditions: BTreeMap<ConditionType, ConditionExecution>,
+    pub automatic_retries: u32,
+    pub manual_retries: u32,
+    /// When the stage is tried again by itself.
+    pub retry_at: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+impl StageExecution {
+    pub fn entered(at: Timestamp) -> Self {
+        Self {
+            status: StageStatus::InProgress,
+            started_at: at,
+            ended_at: None,
+            actions: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            action_retries: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            automatic_retries: 0,
+            manual_retries: 0,
+            retry_at: None,
+        }
+    }
+
+    pub fn has_action(&self, status: ActionStatus) -> bool {
+        self.actions.values().any(|action| action.status() == status)
+    }
+
+    pub fn is_rule_running(&self) -> bool {
+        self.conditions.values().any(ConditionExecution::is_rule_running)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConditionExecution {
+    pub status: ConditionStatus,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub rules: BTreeMap<RuleName, RuleExecution>,
+    pub overridden: Option<Override>,
+}
+
+impl ConditionExecution {
+    pub fn is_rule_running(&self) -> bool {
+        self.rules.values().any(|rule| rule.status() == RuleStatus::InProgress)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    pub by: Operator,
+    pub reason: String,
+    pub at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleExecution {
+    pub id: ActionExecutionId,
+    pub started_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub configuration: BTreeMap<String, String>,
+    pub commands: Vec<String>,
+    pub progress: RuleProgress,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RuleProgress {
+    Running,
+    /// A window is closed; `opens` says in words when it opens.
+    Waiting {
+        until: Timestamp,
+        opens: String,
+    },
+    Succeeded {
+        at: Timestamp,
+        summary: String,
+    },
+    Failed {
+        at: Timestamp,
+        error: ErrorDetails,
+    },
+    Abandoned {
+        at: Timestamp,
+    },
+}
+
+impl RuleExecution {
+    pub fn status(&self) -> RuleStatus {
+        match &self.progress {
+            RuleProgress::Running | RuleProgress::Waiting { .. } => RuleStatus::InProgress,
+            RuleProgress::Succeeded { .. } => RuleStatus::Succeeded,
+            RuleProgress::Failed { .. } => RuleStatus::Failed,
+            RuleProgress::Abandoned { .. } => RuleStatus::Abandoned,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionExecution {
     pub id: ActionExecutionId,
     pub attempt: u32,
@@ -179,12 +358,17 @@ impl ResolvedAction {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Progress {
     Running,
     AwaitingApproval(Approval),
     /// Answered; the action ends with the next step of the stage.
     Decided(ApprovalDecision),
+    /// Failed, and tried again by itself.
+    WaitingToRetry {
+        at: Timestamp,
+        error: ErrorDetails,
+    },
     Succeeded {
         at: Timestamp,
         summary: String,
@@ -203,9 +387,10 @@ pub enum Progress {
 impl ActionExecution {
     pub fn status(&self) -> ActionStatus {
         match &self.progress {
-            Progress::Running | Progress::AwaitingApproval(_) | Progress::Decided(_) => {
-                ActionStatus::InProgress
-            }
+            Progress::Running
+            | Progress::AwaitingApproval(_)
+            | Progress::Decided(_)
+            | Progress::WaitingToRetry { .. } => ActionStatus::InProgress,
             Progress::Succeeded { .. } => ActionStatus::Succeeded,
             Progress::Failed { .. } => ActionStatus::Failed,
             Progress::Abandoned { .. } => ActionStatus::Abandoned,
@@ -214,7 +399,10 @@ impl ActionExecution {
 
     pub fn ended_at(&self) -> Option<Timestamp> {
         match &self.progress {
-            Progress::Running | Progress::AwaitingApproval(_) | Progress::Decided(_) => None,
+            Progress::Running
+            | Progress::AwaitingApproval(_)
+            | Progress::Decided(_)
+            | Progress::WaitingToRetry { .. } => None,
             Progress::Succeeded { at, .. }
             | Progress::Failed { at, .. }
             | Progress::Abandoned { at } => Some(*at),
@@ -227,7 +415,10 @@ impl ActionExecution {
             Progress::Succeeded { decision, .. } | Progress::Failed { decision, .. } => {
                 decision.as_ref()
             }
-            Progress::Running | Progress::AwaitingApproval(_) | Progress::Abandoned { .. } => None,
+            Progress::Running
+            | Progress::AwaitingApproval(_)
+            | Progress::WaitingToRetry { .. }
+            | Progress::Abandoned { .. } => None,
         }
     }
 }
@@ -236,6 +427,25 @@ impl ActionExecution {
 pub struct Approval {
     pub token: ApprovalToken,
     pub expires_at: Timestamp,
+    /// Given, but without effect before its time; until then it can be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<DeferredDecision>,
+    /// What operators tell each other while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeferredDecision {
+    pub decision: ApprovalDecision,
+    pub effective_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    pub text: String,
+    pub by: Operator,
+    pub at: Timestamp,
 }
 
 impl State {
@@ -245,6 +455,24 @@ impl State {
 
     pub fn execution(&self, id: ExecutionId) -> Option<&Execution> {
         self.lane(self.homes.get(&id)?)?.executions.get(&id)
+    }
+
+    pub fn rule(&self, rule: &RuleRef) -> Option<&RuleExecution> {
+        let stage = self.execution(rule.execution)?.stages.get(&rule.stage)?;
+        stage.conditions.get(&rule.condition)?.rules.get(&rule.rule)
+    }
+
+    /// Returns what the stage last succeeded with on that branch.
+    pub fn last_success(&self, home: &Home, stage: &StageName) -> Option<&Success> {
+        let pipeline = self.pipelines.get(&home.pipeline)?;
+        if !home.lane.is_of_one() {
+            return pipeline.lanes.get(&home.lane)?.slots.get(stage)?.last_success.as_ref();
+        }
+        let same_branch =
+            pipeline.lanes.iter().filter(|(lane, _)| lane.branch() == home.lane.branch());
+        same_branch
+            .filter_map(|(_, lane)| lane.slots.get(stage)?.last_success.as_ref())
+            .max_by_key(|success| success.at)
     }
 
     pub fn action(&self, action: &ActionRef) -> Option<&ActionExecution> {

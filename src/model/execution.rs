@@ -34,6 +34,10 @@ statuses! {
     StageStatus { InProgress, Succeeded, Failed, Stopping, Stopped, Cancelled, Skipped }
     /// CodePipeline's `ActionExecutionStatus`; an action that did not start has none.
     ActionStatus { InProgress, Succeeded, Failed, Abandoned }
+    /// CodePipeline's `ConditionExecutionStatus`.
+    ConditionStatus { InProgress, Succeeded, Failed, Errored, Cancelled, Abandoned, Overridden }
+    /// CodePipeline's `RuleExecutionStatus`.
+    RuleStatus { InProgress, Succeeded, Failed, Abandoned }
     /// The answer at a gate.
     ApprovalStatus { Approved, Rejected }
     /// CodePipeline's `FailureType`.

@@ -50,25 +50,46 @@ name_types! {
     StageName,
     /// Unique in its stage.
     ActionName,
+    /// Unique in its condition.
+    RuleName,
     /// Unique in its pipeline.
     ArtifactName,
     /// What identifies a source revision: a commit id for Git.
     RevisionId,
+    /// What stages of several lanes and pipelines may share.
+    LockName,
     /// The executions of one branch; see [`Lane::WHOLE_PIPELINE`] for pipelines without lanes.
     Lane,
 }
+
+/// Git allows no space in the name of a branch.
+const OF_ONE: char = ' ';
 
 impl Lane {
     /// The text of the only lane of a pipeline that says `lane = "pipeline"`.
     pub const WHOLE_PIPELINE: &'static str = "";
 
+    /// Returns the lane that one execution has to itself, as in PARALLEL mode.
+    pub fn of_one(&self, execution: ExecutionId) -> Self {
+        format!("{}{OF_ONE}{}", self.as_str(), execution.short()).into()
+    }
+
+    /// Tells whether one execution has this lane to itself.
+    pub fn is_of_one(&self) -> bool {
+        self.as_str().contains(OF_ONE)
+    }
+
     /// Returns the branch, or nothing when all branches share the one lane.
     pub fn branch(&self) -> Option<&str> {
-        (self.as_str() != Self::WHOLE_PIPELINE).then(|| self.as_str())
+        let branch = self.as_str().split(OF_ONE).next().unwrap_or_default();
+        (branch != Self::WHOLE_PIPELINE).then_some(branch)
     }
 
     /// Returns the lane in words that fit a list.
     pub fn label(&self) -> &str {
+        if self.is_of_one() {
+            return self.as_str();
+        }
         self.branch().unwrap_or("all branches")
     }
 }

@@ -4,23 +4,29 @@
 //! a file, a clock or the environment, and it decides nothing.
 
 pub mod artifact;
+pub mod condition;
 pub mod execution;
 pub mod ids;
 pub mod job;
 pub mod operator;
 pub mod pipeline;
 pub mod revision;
+pub mod rules;
 pub mod time;
 pub mod variable;
+pub mod window;
 
 pub use artifact::ArtifactContent;
+pub use condition::{
+    Condition, ConditionResult, ConditionType, OnFailure, RetryConfiguration, Rule,
+};
 pub use execution::{
-    ActionStatus, ApprovalDecision, ApprovalStatus, ErrorDetails, ExecutionStatus, FailureType,
-    RetryMode, StageStatus, StopMode, StopRequest, Trigger, TriggerType,
+    ActionStatus, ApprovalDecision, ApprovalStatus, ConditionStatus, ErrorDetails, ExecutionStatus,
+    FailureType, RetryMode, RuleStatus, StageStatus, StopMode, StopRequest, Trigger, TriggerType,
 };
 pub use ids::{
-    ActionExecutionId, ActionName, ApprovalToken, ArtifactName, ExecutionId, Lane, PipelineName,
-    RevisionId, StageName,
+    ActionExecutionId, ActionName, ApprovalToken, ArtifactName, ExecutionId, Lane, LockName,
+    PipelineName, RevisionId, RuleName, StageName,
 };
 pub use job::{Job, JobInput, JobReport, JobSuccess};
 pub use operator::Operator;

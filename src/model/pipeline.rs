@@ -8,9 +8,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActionName, ArtifactName, Lane, PipelineName, Span, StageName, Timestamp};
+use super::{
+    ActionName, ArtifactName, Condition, ConditionType, Lane, LockName, OnFailure, PipelineName,
+    RetryConfiguration, Span, StageName, Timestamp,
+};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pipeline {
     pub name: PipelineName,
     /// The file it was read from.
@@ -19,6 +22,10 @@ pub struct Pipeline {
     pub lane: LaneMode,
     pub variables: Vec<PipelineVariable>,
     pub stages: Vec<Stage>,
+    /// At most so many actions of the pipeline run at a time.
+    pub max_concurrent_actions: Option<u32>,
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Pipeline {
@@ -82,6 +89,11 @@ pub enum ExecutionMode {
     Parallel,
 }
 
+impl ExecutionMode {
+    pub const ALL: [(&'static str, Self); 3] =
+        [("SUPERSEDED", Self::Superseded), ("QUEUED", Self::Queued), ("PARALLEL", Self::Parallel)];
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LaneMode {
@@ -99,17 +111,36 @@ pub struct PipelineVariable {
     pub description: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
     pub name: StageName,
     pub actions: Vec<Action>,
     /// Why the inbound transition starts out disabled, if it does.
     pub transition_disabled: Option<String>,
+    pub before_entry: Option<Condition>,
+    pub on_success: Option<Condition>,
+    pub on_failure: Option<OnFailure>,
+    /// A name that one execution of all pipelines holds at a time.
+    pub lock: Option<LockName>,
+    /// At most so many actions of the stage run at a time, in all lanes together.
+    pub max_concurrent_actions: Option<u32>,
 }
 
 impl Stage {
     pub fn action(&self, name: &ActionName) -> Option<&Action> {
         self.actions.iter().find(|action| action.name == *name)
+    }
+
+    /// Returns the condition of a kind, with the result it has.
+    pub fn condition(&self, kind: ConditionType) -> Option<&Condition> {
+        match kind {
+            ConditionType::BeforeEntry => self.before_entry.as_ref(),
+            ConditionType::OnSuccess => self.on_success.as_ref(),
+            ConditionType::OnFailure => match &self.on_failure {
+                Some(OnFailure::Conditional(condition)) => Some(condition),
+                Some(OnFailure::Fail | OnFailure::Rollback | OnFailure::Retry(_)) | None => None,
+            },
+        }
     }
 
     /// Returns the distinct run orders, lowest first.
@@ -120,7 +151,7 @@ impl Stage {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     pub name: ActionName,
     pub action_type: ActionType,
@@ -135,6 +166,8 @@ pub struct Action {
     pub timeout: Option<Span>,
     /// Paths in the workspace that stay from one execution to the next.
     pub cache: Vec<String>,
+    /// Whether it is tried again by itself after a failure.
+    pub retry: Option<RetryConfiguration>,
 }
 
 impl Action {
@@ -149,6 +182,11 @@ impl Action {
             | Category::Invoke
             | Category::Compute => Span::HOUR,
         })
+    }
+
+    /// Tells whether it starts an execution of another pipeline.
+    pub fn is_invoke_of_pipeline(&self) -> bool {
+        self.action_type.category == Category::Invoke && self.action_type.provider == "CodePipeline"
     }
 
     pub fn is_approval(&self) -> bool {

@@ -115,7 +115,8 @@ impl RuntimeHandle {
         match &self.link {
             Link::Here { inbox, published } => {
                 let now = published.borrow().clone();
-                let request = prepare(operation, &now.board, &now.definitions).await?;
+                let request =
+                    prepare(operation, &now.board, &now.definitions, &self.state_dir).await?;
                 let (reply, answer) = oneshot::channel();
                 let input = Box::new(Input::Operator { request, by });
                 let message = Message::Input { input, reply: Some(reply) };
@@ -151,10 +152,10 @@ impl RuntimeHandle {
         let now = clock::now();
         let seed = u128::from(now.0.unsigned_abs()) << 64 | u128::from(std::process::id());
         let mut engine = Engine::new(loaded.state, seed, loaded.latest);
-        let request = prepare(operation, &engine.board(), &definitions).await?;
+        let request = prepare(operation, &engine.board(), &definitions, &self.state_dir).await?;
         let step = engine.apply_decision_only(Input::Operator { request, by }, now)?;
         store.append(&step.events)?;
-        Ok(Receipt { recorded_only: true, ..Receipt::of(&step.events) })
+        Ok(Receipt { recorded_only: true, ..Receipt::of(&step) })
     }
 
     /// The engine forgets ended executions; history knows who decided and when.

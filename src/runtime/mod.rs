@@ -193,7 +193,7 @@ impl Owner {
                     }
                     let outcome = self.engine.apply(*input, clock::now());
                     let answer = outcome.map(|step| {
-                        let receipt = Receipt::of(&step.events);
+                        let receipt = Receipt::of(&step);
                         events.extend(step.events);
                         effects.extend(step.effects);
                         receipt
@@ -204,6 +204,9 @@ impl Owner {
         }
         self.store.append(&events)?;
         changed.extend(events.iter().map(|event| event.pipeline.clone()));
+        if !events.is_empty() {
+            changed.extend(self.engine.waiting_for_others());
+        }
         let redefined =
             events.iter().any(|event| matches!(event.fact, Fact::PipelineDefined { .. }));
         self.publisher.publish(&self.engine, &changed, redefined);

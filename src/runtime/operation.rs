@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Definitions, handle::SubmitError};
 use crate::{
-    engine::{Board, Comparison, Event, Fact, Relation, Request, TransitionChange},
-    host::{Git, git},
+    engine::{Board, Comparison, Fact, Refusal, Relation, Request, Step, state::Release},
+    host::{Git, StateDir, git},
     model::{
-        ActionName, ApprovalStatus, ApprovalToken, ExecutionId, PipelineName, RetryMode,
-        SourceRevision, StageName, StopMode,
+        ActionName, ApprovalStatus, ApprovalToken, ExecutionId, Lane, PipelineName, SourceRevision,
+        StageName, StageStatus, Timestamp,
     },
     providers::git_source::{BranchName, Source},
+    store::History,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,18 +23,9 @@ pub enum Operation {
         /// Anything git understands as a commit; the branch's head if absent.
         revision: Option<String>,
         variables: Vec<(String, String)>,
-    },
-    StopPipelineExecution {
-        pipeline: PipelineName,
-        execution: ExecutionId,
-        mode: StopMode,
-        reason: String,
-    },
-    RetryStageExecution {
-        pipeline: PipelineName,
-        stage: StageName,
-        execution: ExecutionId,
-        mode: RetryMode,
+        skip: Vec<StageName>,
+        from: Option<StageName>,
+        client_request_token: Option<String>,
     },
     PutApprovalResult {
         pipeline: PipelineName,
@@ -43,12 +35,23 @@ pub enum Operation {
         status: ApprovalStatus,
         summary: String,
         if_revision: Option<String>,
+        effective_at: Option<Timestamp>,
     },
-    SetStageTransition {
+    RollbackStage {
         pipeline: PipelineName,
+        lane: Lane,
         stage: StageName,
-        change: TransitionChange,
+        /// What to go back to; the last success before what is there now, if absent.
+        target: Option<ExecutionId>,
     },
+    /// What needs no look anywhere.
+    Plain(Box<Request>),
+}
+
+impl From<Request> for Operation {
+    fn from(request: Request) -> Self {
+        Self::Plain(Box::new(request))
+    }
 }
 
 /// What an operation has led to.
@@ -61,12 +64,12 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    pub(super) fn of(events: &[Event]) -> Self {
-        let execution = events.iter().find_map(|event| match &event.fact {
+    pub(super) fn of(step: &Step) -> Self {
+        let started = step.events.iter().find_map(|event| match &event.fact {
             Fact::ExecutionStarted { execution, .. } => Some(*execution),
             _ => None,
         });
-        Self { execution, recorded_only: false }
+        Self { execution: step.started_before.or(started), recorded_only: false }
     }
 }
 
@@ -75,18 +78,34 @@ pub(super) async fn prepare(
     operation: Operation,
     board: &Board,
     definitions: &Definitions,
+    state_dir: &StateDir,
 ) -> Result<Request, SubmitError> {
     Ok(match operation {
-        Operation::StartPipelineExecution { pipeline, branch, revision, variables } => {
+        Operation::Plain(request) => *request,
+        Operation::StartPipelineExecution {
+            pipeline,
+            branch,
+            revision,
+            variables,
+            skip,
+            from,
+            client_request_token,
+        } => {
             let revision =
                 Box::new(look_up_revision(&pipeline, branch, revision, definitions).await?);
-            Request::StartPipelineExecution { pipeline, revision, variables }
+            Request::StartPipelineExecution {
+                pipeline,
+                revision,
+                variables,
+                skip,
+                from,
+                client_request_token,
+            }
         }
-        Operation::StopPipelineExecution { pipeline, execution, mode, reason } => {
-            Request::StopPipelineExecution { pipeline, execution, mode, reason }
-        }
-        Operation::RetryStageExecution { pipeline, stage, execution, mode } => {
-            Request::RetryStageExecution { pipeline, stage, execution, mode }
+        Operation::RollbackStage { pipeline, lane, stage, target } => {
+            let release = look_up_release(&pipeline, &lane, &stage, target, board, state_dir)?;
+            let release = Box::new(release);
+            Request::RollbackStage { pipeline, lane, stage, release }
         }
         Operation::PutApprovalResult {
             pipeline,
@@ -96,6 +115,7 @@ pub(super) async fn prepare(
             status,
             summary,
             if_revision,
+            effective_at,
         } => {
             let gate = board.open_gates().find(|at| at.gate.token == token);
             let comparison = match gate {
@@ -115,12 +135,47 @@ pub(super) async fn prepare(
                 summary,
                 if_revision,
                 comparison,
+                effective_at,
             }
         }
-        Operation::SetStageTransition { pipeline, stage, change } => {
-            Request::SetStageTransition { pipeline, stage, change }
-        }
     })
+}
+
+/// Finds what a stage has succeeded with before.
+fn look_up_release(
+    pipeline: &PipelineName,
+    lane: &Lane,
+    stage: &StageName,
+    target: Option<ExecutionId>,
+    board: &Board,
+    state_dir: &StateDir,
+) -> Result<Release, SubmitError> {
+    let unable = |reason: String| {
+        SubmitError::Refused(Refusal::UnableToRollbackStage { stage: stage.clone(), reason })
+    };
+    let history = History::open(&state_dir.database())?;
+    let card = board.pipeline(pipeline).and_then(|it| it.lanes.iter().find(|it| it.lane == *lane));
+    let card = card.and_then(|lane| lane.stages.iter().find(|it| it.name == *stage));
+    let there_now = card.and_then(|stage| stage.last_success.as_ref()).map(|it| it.release_of);
+    let failed = card.is_some_and(|stage| stage.status != Some(StageStatus::Succeeded));
+    let target = match target {
+        Some(target) => target,
+        None => history
+            .succeeded_in(pipeline, stage, lane, 20)?
+            .into_iter()
+            .find(|it| failed || Some(*it) != there_now)
+            .ok_or_else(|| unable("no earlier execution has succeeded in it".to_owned()))?,
+    };
+    let records = history.find(&target.to_string())?;
+    let record = records.first().filter(|it| it.pipeline == *pipeline);
+    let record =
+        record.ok_or_else(|| unable(format!("{pipeline} has no execution {}", target.short())))?;
+    if record.rollback_target.is_some() {
+        let words = format!("{} is a rollback itself, name what it went back to", target.short());
+        return Err(unable(words));
+    }
+    let release = history.release(target, stage)?;
+    release.ok_or_else(|| unable(format!("{} did not succeed in it", target.short())))
 }
 
 /// Asks git how a revision relates to what is deployed.

@@ -11,10 +11,13 @@ use serde::de::DeserializeOwned;
 
 use super::{StoreError, open_for_reading};
 use crate::{
-    engine::{Event, Fact, state::ResolvedAction},
+    engine::{
+        Event, Fact,
+        state::{Release, ResolvedAction},
+    },
     model::{
-        ApprovalDecision, ErrorDetails, JobSuccess, Pipeline, PipelineName, SourceRevision,
-        Timestamp, Trigger,
+        ApprovalDecision, ErrorDetails, ExecutionId, JobSuccess, Lane, Pipeline, PipelineName,
+        SourceRevision, StageName, Timestamp, Trigger, variable::PIPELINE_NAMESPACE,
     },
 };
 
@@ -36,6 +39,8 @@ pub struct ExecutionRecord {
     pub variables: BTreeMap<String, String>,
     pub stop_reason: Option<String>,
     pub superseded_by: Option<String>,
+    /// For executions of type ROLLBACK: what they bring back.
+    pub rollback_target: Option<String>,
     pub started_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -63,7 +68,7 @@ pub struct DecisionRecord {
 }
 
 const EXECUTION_COLUMNS: &str = "id, pipeline, lane, version, status, trigger, revisions, \
-     variables, stop_reason, superseded_by, started_at, updated_at";
+     variables, stop_reason, superseded_by, rollback_target, started_at, updated_at";
 
 impl History {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
@@ -168,6 +173,75 @@ impl History {
         })
     }
 
+    /// Returns the STANDARD executions that succeeded in a stage, newest first, at most `limit`.
+    pub fn succeeded_in(
+        &self,
+        pipeline: &PipelineName,
+        stage: &StageName,
+        lane: &Lane,
+        limit: u32,
+    ) -> Result<Vec<ExecutionId>, StoreError> {
+        let sql = "SELECT event.execution FROM event
+                   JOIN execution ON execution.id = event.execution
+                   WHERE event.kind = 'StageSucceeded' AND event.pipeline = ?1
+                       AND json_extract(body, '$.fact.StageSucceeded.stage') = ?2
+                       AND execution.lane = ?3 AND execution.rollback_target IS NULL
+                   ORDER BY event.id DESC LIMIT ?4";
+        let parameters = params![pipeline.as_str(), stage.as_str(), lane.as_str(), limit];
+        let ids = self.rows(sql, parameters, |row| row.get::<_, String>(0))?;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    /// Returns what a stage of an execution has succeeded with, from its events; nothing if it
+    /// has not.
+    pub fn release(
+        &self,
+        execution: ExecutionId,
+        stage: &StageName,
+    ) -> Result<Option<Release>, StoreError> {
+        let sql = "SELECT body FROM event WHERE execution = ?1 ORDER BY id";
+        let events: Vec<Event> =
+            self.rows(sql, params![execution.to_string()], |row| parsed(row, 0))?;
+        let Some(Fact::ExecutionStarted { version, revisions, variables, .. }) =
+            events.first().map(|event| &event.fact)
+        else {
+            return Ok(None);
+        };
+        let definition = self.definition(&events[0].pipeline, *version)?;
+        let own = (PIPELINE_NAMESPACE.to_owned(), variables.clone());
+        let mut release = Release {
+            execution,
+            version: *version,
+            revisions: revisions.clone(),
+            variables: [own].into(),
+            artifacts: BTreeMap::new(),
+        };
+        for event in &events {
+            match &event.fact {
+                Fact::ActionSucceeded { action, success } => {
+                    release.artifacts.extend(success.artifacts.clone());
+                    let declared = definition
+                        .as_ref()
+                        .and_then(|it| it.stage(&action.stage)?.action(&action.action));
+                    if let Some(namespace) = declared.and_then(|it| it.namespace.clone()) {
+                        release.variables.insert(namespace, success.variables.clone());
+                    }
+                    release.revisions.extend(
+                        success
+                            .revision
+                            .clone()
+                            .filter(|it| revisions.iter().all(|known| known.action != it.action)),
+                    );
+                }
+                Fact::StageSucceeded { stage: succeeded, .. } if succeeded == stage => {
+                    return Ok(Some(release));
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
     fn rows<T>(
         &self,
         sql: &str,
@@ -198,8 +272,9 @@ fn execution_record(row: &Row<'_>) -> rusqlite::Result<ExecutionRecord> {
         variables: parsed(row, 7)?,
         stop_reason: row.get(8)?,
         superseded_by: row.get(9)?,
-        started_at: Timestamp(row.get(10)?),
-        updated_at: Timestamp(row.get(11)?),
+        rollback_target: row.get(10)?,
+        started_at: Timestamp(row.get(11)?),
+        updated_at: Timestamp(row.get(12)?),
     })
 }
 

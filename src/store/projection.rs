@@ -26,6 +26,7 @@ pub(super) fn write(transaction: &Transaction<'_>, event: &Event) -> rusqlite::R
 fn project(rows: &Projection<'_>, event: &Event) -> rusqlite::Result<()> {
     match &event.fact {
         Fact::PipelineDefined { .. }
+        | Fact::PipelineDeleted { .. }
         | Fact::BaselineTaken { .. }
         | Fact::HeadMoved { .. }
         | Fact::BranchDeleted { .. }
@@ -34,7 +35,20 @@ fn project(rows: &Projection<'_>, event: &Event) -> rusqlite::Result<()> {
         | Fact::StageEntered { .. }
         | Fact::StageSucceeded { .. }
         | Fact::StageFailed { .. }
-        | Fact::StageStopped { .. } => Ok(()),
+        | Fact::StageStopped { .. }
+        | Fact::StageSkipped { .. }
+        | Fact::StageRetryScheduled { .. }
+        | Fact::ConditionStarted { .. }
+        | Fact::ConditionSucceeded { .. }
+        | Fact::ConditionFailed { .. }
+        | Fact::RuleStarted { .. }
+        | Fact::RuleWaits { .. }
+        | Fact::RuleSucceeded { .. }
+        | Fact::RuleFailed { .. }
+        | Fact::RuleAbandoned { .. }
+        | Fact::ApprovalDeferred { .. }
+        | Fact::ApprovalWithdrawn { .. }
+        | Fact::ApprovalNoted { .. } => Ok(()),
         Fact::ExecutionStarted { .. } => rows.start_execution(event),
         Fact::ExecutionSuperseded { execution, by, .. } => {
             rows.set(*execution, "superseded_by", &by.to_string())?;
@@ -45,7 +59,7 @@ fn project(rows: &Projection<'_>, event: &Event) -> rusqlite::Result<()> {
         }
         Fact::ExecutionFailed { execution, .. } => rows.status(*execution, ExecutionStatus::Failed),
         Fact::ExecutionStopped { execution } => rows.status(*execution, ExecutionStatus::Stopped),
-        Fact::StageRetried { execution, .. } => {
+        Fact::StageRetried { execution, .. } | Fact::ConditionOverridden { execution, .. } => {
             rows.status(*execution, ExecutionStatus::InProgress)
         }
         Fact::StopRequested { execution, request } => {
@@ -59,10 +73,10 @@ fn project(rows: &Projection<'_>, event: &Event) -> rusqlite::Result<()> {
         Fact::ActionSucceeded { action, success } => {
             rows.finish(action, ActionStatus::Succeeded, "success", Some(json(success)?))
         }
-        Fact::ActionFailed { action, error } => {
+        Fact::ActionFailed { action, error } | Fact::ActionRetryScheduled { action, error, .. } => {
             rows.finish(action, ActionStatus::Failed, "error", Some(json(error)?))
         }
-        Fact::ActionAbandoned { action } => {
+        Fact::ActionAbandoned { action } | Fact::ApprovalGaveWay { action, .. } => {
             rows.finish(action, ActionStatus::Abandoned, "error", None)
         }
     }
@@ -75,16 +89,23 @@ struct Projection<'a> {
 
 impl Projection<'_> {
     fn start_execution(&self, event: &Event) -> rusqlite::Result<()> {
-        let Fact::ExecutionStarted { execution, version, lane, trigger, revisions, variables } =
-            &event.fact
+        let Fact::ExecutionStarted {
+            execution,
+            version,
+            lane,
+            trigger,
+            revisions,
+            variables,
+            options,
+        } = &event.fact
         else {
             return Ok(());
         };
         self.transaction
             .prepare_cached(
                 "INSERT INTO execution (id, pipeline, lane, version, status, trigger, revisions,
-                     variables, started_at, updated_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+                     variables, rollback_target, started_at, updated_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
             )?
             .execute(params![
                 execution.to_string(),
@@ -95,6 +116,7 @@ impl Projection<'_> {
                 json(trigger)?,
                 json(revisions)?,
                 json(variables)?,
+                options.rollback.as_ref().map(|it| it.release.execution.to_string()),
                 self.at.0,
             ])?;
         Ok(())

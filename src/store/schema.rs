@@ -9,7 +9,8 @@ use super::StoreError;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One entry a format version; entries never change once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE event (
         id        INTEGER PRIMARY KEY,
         at        INTEGER NOT NULL,
@@ -63,7 +64,13 @@ const MIGRATIONS: &[&str] = &["
         event INTEGER NOT NULL,
         body  BLOB NOT NULL
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE execution ADD COLUMN rollback_target TEXT;
+    CREATE INDEX stage_success ON event (pipeline, id) WHERE kind = 'StageSucceeded';
+    DELETE FROM snapshot;
+",
+];
 
 pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;

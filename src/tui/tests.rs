@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     definition,
-    engine::{Board, Comparison, Engine, Input, Relation, state::State},
+    engine::{Board, Comparison, Engine, Input, Relation, Request, state::State},
     model::{
         ApprovalStatus, FailureType, JobReport, JobSuccess, RevisionId, SourceRevision, Span,
         Timestamp,
@@ -236,6 +236,7 @@ fn a_gate_decided_elsewhere_closes_its_dialog() {
         status: ApprovalStatus::Approved,
         summary: String::new(),
         if_revision: None,
+        effective_at: None,
         comparison: Comparison { deployed: None, relation: Relation::First },
     };
     let by =
@@ -263,7 +264,7 @@ fn retry_is_offered_where_something_failed_and_nowhere_else() {
     let (mut ui, mut now) = (shop.ui(), shop.now);
     assert!(press(&mut ui, &mut now, "r").is_empty());
     let wishes = press(&mut ui, &mut now, "! r");
-    let expected = matches!(wishes.as_slice(), [Wish::Submit(Operation::RetryStageExecution { stage, .. })] if stage.as_str() == "Test");
+    let expected = matches!(wishes.as_slice(), [Wish::Submit(Operation::Plain(request))] if matches!(request.as_ref(), Request::RetryStageExecution { stage, .. } if stage.as_str() == "Test"));
     assert!(expected, "{wishes:?}");
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::{
-    engine::{Board, board::LaneCard},
+    engine::{Board, Request, board::LaneCard},
     host::{Git, GitError, environment},
     model::StopMode,
     runtime::{Operation, RuntimeHandle},
@@ -308,12 +308,12 @@ impl World {
         let board = Arc::clone(&handle.board().borrow());
         for pipeline in &board.pipelines {
             for execution in pipeline.lanes.iter().flat_map(|lane| &lane.alive) {
-                let operation = Operation::StopPipelineExecution {
+                let operation = Operation::from(Request::StopPipelineExecution {
                     pipeline: pipeline.name.clone(),
                     execution: execution.id,
                     mode: StopMode::Abandon,
                     reason: "the demo is over".to_owned(),
-                };
+                });
                 // One that has just ended needs no stopping.
                 let _ = handle.submit(operation, environment::operator("demo")).await;
             }

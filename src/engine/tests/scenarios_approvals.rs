@@ -96,6 +96,7 @@ fn a_decision_without_a_runtime_is_kept_and_acted_on_when_one_starts() {
         status: Approved,
         summary: String::new(),
         if_revision: None,
+        effective_at: None,
         comparison: crate::engine::Comparison { deployed: None, relation: Relation::First },
     };
     let input = Input::Operator { request, by: super::scene::operator() };

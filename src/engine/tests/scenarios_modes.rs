@@ -132,6 +132,9 @@ fn a_commit_that_was_started_by_hand_does_not_start_again_when_it_is_seen() {
         pipeline: "p".into(),
         revision: Box::new(super::scene::revision("main", "b2")),
         variables: Vec::new(),
+        skip: Vec::new(),
+        from: None,
+        client_request_token: None,
     };
     scene.request(request).unwrap();
     let heads = vec![super::scene::revision("main", "b2")];

@@ -28,6 +28,11 @@ pub(super) fn pipeline(name: &str, text: &str) -> Pipeline {
             name: head.trim().into(),
             actions: Vec::new(),
             transition_disabled: disabled.then(|| "freeze".to_owned()),
+            before_entry: None,
+            on_success: None,
+            on_failure: None,
+            lock: None,
+            max_concurrent_actions: None,
         };
         for (order, group) in (1..).zip(actions.split(';')) {
             for name in group.split(',').map(str::trim).filter(|name| !name.is_empty()) {
@@ -47,7 +52,44 @@ pub(super) fn pipeline(name: &str, text: &str) -> Pipeline {
         lane: LaneMode::Branch,
         variables: Vec::new(),
         stages,
+        max_concurrent_actions: None,
+        tags: BTreeMap::new(),
     }
+}
+
+/// A pipeline of one line with something changed about its stages.
+pub(super) fn with_stage(
+    mut pipeline: Pipeline,
+    name: &str,
+    change: impl FnOnce(&mut Stage),
+) -> Pipeline {
+    let stage = pipeline.stages.iter_mut().find(|it| it.name.as_str() == name);
+    change(stage.expect("the stage is there"));
+    pipeline
+}
+
+pub(super) fn with_mode(mut pipeline: Pipeline, mode: ExecutionMode) -> Pipeline {
+    pipeline.execution_mode = mode;
+    pipeline
+}
+
+pub(super) fn rule(name: &str, provider: &str, configuration: &[(&str, &str)]) -> Rule {
+    Rule {
+        name: name.into(),
+        provider: provider.to_owned(),
+        configuration: configuration
+            .iter()
+            .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+        commands: if provider == "Commands" { vec!["true".to_owned()] } else { Vec::new() },
+        input_artifacts: Vec::new(),
+        timeout: None,
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "stages hold it this way")]
+pub(super) fn condition(result: ConditionResult, rules: Vec<Rule>) -> Option<Condition> {
+    Some(Condition { result, rules })
 }
 
 fn source() -> Action {
@@ -92,6 +134,7 @@ fn action(name: &str, run_order: u32) -> Action {
         namespace: Some(name.trim_start_matches('!').into()),
         timeout: None,
         cache: Vec::new(),
+        retry: None,
     }
 }
 
@@ -113,13 +156,21 @@ pub(super) fn operator() -> Operator {
     Operator { user: "sam".into(), host: "box".into(), client: "test".into() }
 }
 
+#[derive(Default)]
+pub(super) struct Start {
+    pub(super) skip: Vec<StageName>,
+    pub(super) from: Option<StageName>,
+    pub(super) client_request_token: Option<String>,
+}
+
 pub(super) struct Scene {
     pub(super) engine: Engine,
     pub(super) log: Vec<Event>,
     pub(super) jobs: BTreeMap<ActionExecutionId, Job>,
     pub(super) stopped_jobs: Vec<ActionExecutionId>,
     pub(super) now: Timestamp,
-    heads: BTreeMap<String, String>,
+    /// By pipeline and branch.
+    heads: BTreeMap<(String, String), String>,
 }
 
 impl Scene {
@@ -129,6 +180,10 @@ impl Scene {
     }
 
     pub(super) fn with(definition: Pipeline) -> Self {
+        Self::with_all([definition])
+    }
+
+    pub(super) fn with_all(definitions: impl IntoIterator<Item = Pipeline>) -> Self {
         let mut scene = Self {
             engine: Engine::new(State::default(), 7, Timestamp(0)),
             log: Vec::new(),
@@ -137,9 +192,24 @@ impl Scene {
             now: Timestamp(1_000),
             heads: BTreeMap::new(),
         };
-        scene.apply(Input::DefinitionLoaded(Box::new(definition))).unwrap();
-        scene.observe();
+        for definition in definitions {
+            let name = definition.name.clone();
+            scene.apply(Input::DefinitionLoaded(Box::new(definition))).unwrap();
+            scene.observe(name.as_str());
+        }
         scene
+    }
+
+    /// Lets time pass, up to and including whatever happens by itself in it.
+    pub(super) fn wait(&mut self, span: Span) {
+        let until = self.now + span;
+        while let Some(at) = self.engine.next_deadline().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            let step = self.engine.apply(Input::DeadlinePassed, self.now).unwrap();
+            self.take(step);
+            assert!(self.engine.next_deadline().is_none_or(|next| next > at), "time stands still");
+        }
+        self.now = until;
     }
 
     pub(super) fn apply(&mut self, input: Input) -> Result<(), Refusal> {
@@ -156,7 +226,10 @@ impl Scene {
                 Effect::StartJob(job) | Effect::RecoverJob(job) => {
                     self.jobs.insert(job.id, *job);
                 }
-                Effect::StopJob(id) => self.stopped_jobs.push(id),
+                Effect::StopJob(id) => {
+                    self.jobs.remove(&id);
+                    self.stopped_jobs.push(id);
+                }
             }
         }
         assert_eq!(
@@ -166,9 +239,11 @@ impl Scene {
         );
     }
 
-    fn observe(&mut self) {
-        let heads = self.heads.iter().map(|(branch, id)| revision(branch, id)).collect();
-        let input = Input::SourceObserved { pipeline: "p".into(), action: "app".into(), heads };
+    fn observe(&mut self, pipeline: &str) {
+        let heads = self.heads.iter().filter(|((of, _), _)| of == pipeline);
+        let heads = heads.map(|((_, branch), id)| revision(branch, id)).collect();
+        let input =
+            Input::SourceObserved { pipeline: pipeline.into(), action: "app".into(), heads };
         self.apply(input).unwrap();
     }
 
@@ -177,9 +252,13 @@ impl Scene {
     }
 
     pub(super) fn commit_on(&mut self, branch: &str, id: &str) -> ExecutionId {
-        self.heads.insert(branch.to_owned(), id.to_owned());
+        self.commit_to("p", branch, id)
+    }
+
+    pub(super) fn commit_to(&mut self, pipeline: &str, branch: &str, id: &str) -> ExecutionId {
+        self.heads.insert((pipeline.to_owned(), branch.to_owned()), id.to_owned());
         let started = self.engine.state().executions_started;
-        self.observe();
+        self.observe(pipeline);
         assert_eq!(self.engine.state().executions_started, started + 1, "one execution started");
         self.log
             .iter()
@@ -191,16 +270,59 @@ impl Scene {
             .unwrap()
     }
 
+    pub(super) fn start_by_hand(&mut self, id: &str) -> Result<ExecutionId, Refusal> {
+        self.start(id, |_| {})
+    }
+
+    /// Starts an execution by hand; `wish` changes what is asked for.
+    pub(super) fn start(
+        &mut self,
+        id: &str,
+        wish: impl FnOnce(&mut Start),
+    ) -> Result<ExecutionId, Refusal> {
+        let mut start = Start::default();
+        wish(&mut start);
+        let request = Request::StartPipelineExecution {
+            pipeline: "p".into(),
+            revision: Box::new(revision("main", id)),
+            variables: Vec::new(),
+            skip: start.skip,
+            from: start.from,
+            client_request_token: start.client_request_token,
+        };
+        self.now = self.now + Span::SECOND;
+        let step = self.engine.apply(Input::Operator { request, by: operator() }, self.now)?;
+        let started = step.events.iter().find_map(|event| match &event.fact {
+            crate::engine::Fact::ExecutionStarted { execution, .. } => Some(*execution),
+            _ => None,
+        });
+        let execution = step.started_before.or(started).expect("an execution was started");
+        self.take(step);
+        Ok(execution)
+    }
+
     pub(super) fn delete_branch(&mut self, branch: &str) {
-        self.heads.remove(branch);
-        self.observe();
+        self.heads.remove(&("p".to_owned(), branch.to_owned()));
+        self.observe("p");
     }
 
     fn job(&self, action: &str) -> ActionExecutionId {
-        let found = self.jobs.values().filter(|job| job.action.name.as_str() == action);
+        // Several executions may be at it: `ship of a1` is the one that carries a1.
+        let (name, commit) = action.split_once(" of ").unwrap_or((action, ""));
+        let found = self.jobs.values().filter(|job| {
+            job.action.name.as_str() == name && job.revisions[0].id.as_str().starts_with(commit)
+        });
         let ids: Vec<_> = found.map(|job| job.id).collect();
         assert_eq!(ids.len(), 1, "exactly one job of {action} runs");
         ids[0]
+    }
+
+    /// Returns the commits whose jobs of an action run, sorted.
+    pub(super) fn commits_at(&self, action: &str) -> Vec<&str> {
+        let jobs = self.jobs.values().filter(|job| job.action.name.as_str() == action);
+        let mut commits: Vec<_> = jobs.map(|job| job.revisions[0].id.as_str()).collect();
+        commits.sort_unstable();
+        commits
     }
 
     pub(super) fn succeed(&mut self, action: &str) {
@@ -286,6 +408,7 @@ impl Scene {
             summary: "looked at it".into(),
             if_revision: if_revision.map(str::to_owned),
             comparison: Comparison { deployed, relation },
+            effective_at: None,
         })
     }
 
@@ -296,7 +419,8 @@ impl Scene {
 
     /// Returns how the execution ended or stands, also after it left the engine's memory.
     pub(super) fn status(&self, id: ExecutionId) -> ExecutionStatus {
-        let lanes = self.engine.state().pipelines["p"].lanes.values();
+        let pipelines = self.engine.state().pipelines.values();
+        let lanes = pipelines.flat_map(|it| it.lanes.values());
         let recent = lanes.flat_map(|lane| &lane.recent).find(|it| it.execution == id);
         match (self.engine.state().execution(id), recent) {
             (Some(execution), _) => execution.status,

@@ -11,7 +11,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::scene::{operator, pipeline, revision};
+use super::{
+    plan,
+    scene::{operator, revision},
+};
 use crate::{
     engine::{
         Comparison, Effect, Engine, Event, Fact, Input, Refusal, Relation, Request,
@@ -49,6 +52,8 @@ struct World {
     decided: BTreeSet<ApprovalToken>,
     now: Timestamp,
     heads: BTreeMap<String, u64>,
+    /// How many actions may run at a time.
+    limit: Option<usize>,
     trail: Vec<String>,
     seen: BTreeSet<&'static str>,
 }
@@ -66,11 +71,17 @@ impl World {
             decided: BTreeSet::new(),
             now: Timestamp(1_000_000),
             heads: BTreeMap::from([("main".to_owned(), 0)]),
+            limit: seed.is_multiple_of(3).then_some(2),
             trail: Vec::new(),
             seen: BTreeSet::new(),
         };
-        world.load("Source > Test: lint, unit; pack > Deploy: !gate; ship");
-        world.observe();
+        world.engine.limit_actions(world.limit);
+        for name in NAMES {
+            let definition = plan::definition(&mut world.rng, name);
+            world.feed(Input::DefinitionLoaded(Box::new(definition)));
+            let observation = world.observation(name);
+            world.feed(observation);
+        }
         world
     }
 
@@ -84,16 +95,6 @@ impl World {
         }
         let at = self.pick(from.len() as u64) as usize;
         Some(from.swap_remove(at))
-    }
-
-    fn load(&mut self, text: &str) {
-        self.feed(Input::DefinitionLoaded(Box::new(pipeline("p", text))));
-    }
-
-    fn observe(&mut self) {
-        let heads = self.heads.iter().map(|(branch, id)| revision(branch, &format!("{id:07}")));
-        let heads = heads.collect();
-        self.feed(Input::SourceObserved { pipeline: "p".into(), action: "app".into(), heads });
     }
 
     fn feed(&mut self, input: Input) {
@@ -194,6 +195,7 @@ impl World {
     fn restart(&mut self) {
         let seed = u128::from(self.rng.next_u64());
         self.engine = Engine::replay(&self.log, seed);
+        self.engine.limit_actions(self.limit);
         if self.pick(2) == 0 {
             self.finish_some_job_unseen();
         }
@@ -232,16 +234,17 @@ impl World {
     }
 
     fn next_input(&mut self) -> Option<Input> {
-        match self.pick(24) {
+        let name = NAMES[self.pick(2) as usize];
+        match self.pick(32) {
             0..=4 => {
                 let branch = ["main", "topic"][self.pick(2) as usize].to_owned();
                 let next = self.heads.values().max().copied().unwrap_or(0) + 1;
                 self.heads.insert(branch, next);
-                self.observation()
+                Some(self.observation(name))
             }
             5 => {
                 self.heads.remove("topic");
-                self.observation()
+                Some(self.observation(name))
             }
             6..=11 => {
                 let id = self.pick_one(self.running.keys().copied().collect())?;
@@ -262,28 +265,24 @@ impl World {
                     0 => TransitionChange::Disable { reason: "freeze".into() },
                     _ => TransitionChange::Enable,
                 };
-                self.request(Request::SetStageTransition { pipeline: "p".into(), stage, change })
+                self.request(Request::SetStageTransition { pipeline: name.into(), stage, change })
             }
             18 => {
                 let execution = self.pick_one(self.executions())?;
                 let mode = [StopMode::Wait, StopMode::Abandon][self.pick(2) as usize];
-                let (pipeline, reason) = ("p".into(), "why not".into());
+                let (pipeline, reason) = (name.into(), "why not".into());
                 self.request(Request::StopPipelineExecution { pipeline, execution, mode, reason })
             }
             19 | 20 => {
                 let execution = self.pick_one(self.executions())?;
                 let stage = ["Test", "Deploy"][self.pick(2) as usize].into();
                 let mode = [RetryMode::FailedActions, RetryMode::AllActions][self.pick(2) as usize];
-                let pipeline = "p".into();
+                let pipeline = name.into();
                 self.request(Request::RetryStageExecution { pipeline, stage, execution, mode })
             }
             21 => {
-                let text = [
-                    "Source > Test: lint, unit; pack > Deploy: !gate; ship",
-                    "Source > Test: unit > Extra: more > Deploy: !gate, !other; ship",
-                    "Source > Deploy: ship",
-                ][self.pick(3) as usize];
-                Some(Input::DefinitionLoaded(Box::new(pipeline("p", text))))
+                let definition = plan::definition(&mut self.rng, name);
+                Some(Input::DefinitionLoaded(Box::new(definition)))
             }
             22 => {
                 self.now = match self.pick(3) {
@@ -293,18 +292,85 @@ impl World {
                 };
                 Some(Input::DeadlinePassed)
             }
-            _ => {
+            23 | 24 => {
                 let revision = Box::new(revision("main", &format!("{:07}", self.heads["main"])));
-                let (pipeline, variables) = ("p".into(), Vec::new());
-                self.request(Request::StartPipelineExecution { pipeline, revision, variables })
+                let (pipeline, variables) = (name.into(), Vec::new());
+                let skip = if self.pick(3) == 0 { vec!["Test".into()] } else { Vec::new() };
+                let from = (self.pick(4) == 0).then(|| "Deploy".into());
+                let token = (self.pick(4) == 0).then(|| format!("{}", self.heads["main"]));
+                self.request(Request::StartPipelineExecution {
+                    pipeline,
+                    revision,
+                    variables,
+                    skip,
+                    from,
+                    client_request_token: token,
+                })
             }
+            25 | 26 => self.roll_back(name),
+            27 | 28 => self.override_something(),
+            29 | 30 => self.at_gate(),
+            _ => self.request(Request::DeletePipeline { pipeline: name.into() }),
         }
     }
 
-    fn observation(&self) -> Option<Input> {
+    fn observation(&self, name: &str) -> Input {
         let heads = self.heads.iter().map(|(branch, id)| revision(branch, &format!("{id:07}")));
-        let (pipeline, action) = ("p".into(), "app".into());
-        Some(Input::SourceObserved { pipeline, action, heads: heads.collect() })
+        let (pipeline, action) = (name.into(), "app".into());
+        Input::SourceObserved { pipeline, action, heads: heads.collect() }
+    }
+
+    fn roll_back(&mut self, name: &str) -> Option<Input> {
+        let pipeline = self.engine.state().pipelines.get(name)?;
+        let lanes = pipeline.lanes.iter();
+        let successes = lanes.flat_map(|(lane, state)| {
+            let slots = state.slots.iter();
+            slots.filter_map(move |(stage, slot)| {
+                Some((lane.clone(), stage.clone(), slot.last_success.as_ref()?.release.clone()))
+            })
+        });
+        let (lane, stage, release) = self.pick_one(successes.collect())?;
+        let release = Box::new((*release).clone());
+        self.request(Request::RollbackStage { pipeline: name.into(), lane, stage, release })
+    }
+
+    fn override_something(&mut self) -> Option<Input> {
+        let state = self.engine.state();
+        let mut conditions = Vec::new();
+        for (id, home) in &state.homes {
+            for (stage, entered) in &state.execution(*id)?.stages {
+                let kinds = entered.conditions.keys();
+                let pipeline = &home.pipeline;
+                conditions.extend(kinds.map(|kind| (pipeline.clone(), *id, stage.clone(), *kind)));
+            }
+        }
+        let (pipeline, execution, stage, condition) = self.pick_one(conditions)?;
+        let reason = "we looked".to_owned();
+        self.request(Request::OverrideStageCondition {
+            pipeline,
+            stage,
+            execution,
+            condition,
+            reason,
+        })
+    }
+
+    fn at_gate(&mut self) -> Option<Input> {
+        let board = self.engine.board();
+        let gates = board.open_gates().map(|at| {
+            let (pipeline, stage) = (at.pipeline.name.clone(), at.stage.name.clone());
+            (pipeline, stage, at.action.name.clone(), at.gate.token)
+        });
+        let (pipeline, stage, action, token) = self.pick_one(gates.collect())?;
+        let what = self.pick(3);
+        self.request(match what {
+            0 => Request::WithdrawApproval { pipeline, stage, action, token },
+            1 => Request::GiveWay { pipeline, stage, action, token },
+            _ => {
+                let text = "looking".to_owned();
+                Request::NoteApproval { pipeline, stage, action, token, text }
+            }
+        })
     }
 
     fn request(&self, request: Request) -> Option<Input> {
@@ -317,10 +383,11 @@ impl World {
             .open_gates()
             .map(|at| {
                 let deployed = at.stage.last_success.as_ref().map(|it| it.revision.id.clone());
-                (at.stage.name.clone(), at.action.name.clone(), at.gate.token, deployed)
+                let (pipeline, stage) = (at.pipeline.name.clone(), at.stage.name.clone());
+                (pipeline, stage, at.action.name.clone(), at.gate.token, deployed)
             })
             .collect();
-        let (stage, action, mut token, deployed) = self.pick_one(gates)?;
+        let (pipeline, stage, action, mut token, deployed) = self.pick_one(gates)?;
         if self.pick(8) == 0 {
             // A wrong token, or one that was answered already.
             let old = self.pick_one(self.decided.iter().copied().collect());
@@ -330,14 +397,16 @@ impl World {
             [Relation::Newer, Relation::Newer, Relation::Downgrade][self.pick(3) as usize];
         let status = [ApprovalStatus::Approved, ApprovalStatus::Approved, ApprovalStatus::Rejected]
             [self.pick(3) as usize];
+        let effective_at = (self.pick(4) == 0).then(|| self.now + Span::HOUR);
         self.request(Request::PutApprovalResult {
-            pipeline: "p".into(),
+            pipeline,
             stage,
             action,
             token,
             status,
             summary: "ok".into(),
             if_revision: None,
+            effective_at,
             comparison: Comparison { deployed, relation },
         })
     }
@@ -345,17 +414,30 @@ impl World {
     fn check(&self) {
         let state = self.engine.state();
         assert_eq!(state, &self.shadow, "the state differs from what the log says");
+        self.check_locks();
         for pipeline in state.pipelines.values() {
             for (name, lane) in &pipeline.lanes {
                 let mut places: BTreeMap<ExecutionId, u32> = BTreeMap::new();
                 for (stage, slot) in &lane.slots {
-                    assert!(slot.waiting.len() <= 1, "two executions wait before {stage}");
+                    let waiting = || slot.waiting.iter().map(|id| &lane.executions[id]);
+                    let newest = waiting().filter(|it| !it.is_rollback()).map(|it| it.number).max();
+                    let outlived = waiting().find(|it| {
+                        it.definition.execution_mode == ExecutionMode::Superseded
+                            && !it.is_rollback()
+                            && Some(it.number) != newest
+                    });
+                    assert!(outlived.is_none(), "{outlived:?} should be superseded before {stage}");
                     for id in slot.waiting.iter().chain(&slot.occupant) {
                         *places.entry(*id).or_default() += 1;
                         assert!(lane.executions.contains_key(id), "a slot holds a lost execution");
                     }
-                    let free = slot.occupant.is_none() && pipeline.is_enabled(stage);
-                    assert!(!free || slot.waiting.is_empty(), "a free stage {stage} has a waiter");
+                    let free = slot.occupant.is_none();
+                    let first = waiting().next().filter(|_| pipeline.is_enabled(stage));
+                    let next = waiting().find(|it| it.is_rollback()).or(first);
+                    let locked = next.and_then(|it| it.lock_of(stage));
+                    let locked = locked.is_some_and(|lock| state.locks.contains_key(lock));
+                    let stays_out = next.is_none() || locked;
+                    assert!(!free || stays_out, "a free stage {stage} has a waiter");
                 }
                 for (id, execution) in &lane.executions {
                     let ended = execution.status.has_ended();
@@ -370,16 +452,45 @@ impl World {
         for (id, action) in &state.running {
             let progress = state.action(action).map(|it| &it.progress);
             let works = matches!(progress, Some(Progress::Running));
+            let declared = state
+                .execution(action.execution)
+                .and_then(|it| it.definition.stage(&action.stage)?.action(&action.action).cloned());
+            let works = works && !declared.is_some_and(|it| it.is_invoke_of_pipeline());
             if works && !self.finished.contains_key(id) {
                 assert!(self.started.contains(id), "{action:?} has no job");
             }
         }
     }
 
-    /// No action starts whose predecessors have not succeeded.
+    /// Whoever holds a lock stands in a stage that wants it.
+    fn check_locks(&self) {
+        let state = self.engine.state();
+        for (lock, holder) in &state.locks {
+            let execution = state.execution(*holder).expect("a lock is held by somebody known");
+            let (stage, _) = execution.current_stage().expect("who holds a lock is in a stage");
+            assert_eq!(execution.lock_of(stage), Some(lock));
+        }
+        let working = self.running.len() <= self.limit.unwrap_or(usize::MAX);
+        let rules = state.running_rules.len();
+        assert!(working || rules > 0 || self.is_behind(), "more actions run than may");
+    }
+
+    /// Jobs that nobody wants any more may still be dying.
+    fn is_behind(&self) -> bool {
+        let state = self.engine.state();
+        self.running.keys().any(|id| !state.running.contains_key(id))
+    }
+
+    /// No action starts whose predecessors, or whose entry condition, have not succeeded.
     fn check_run_orders(&self, id: &ExecutionId, execution: &crate::engine::state::Execution) {
         for (name, entered) in &execution.stages {
             let declared = execution.definition.stage(name).expect("its own version has it");
+            if declared.before_entry.is_some() && !entered.actions.is_empty() {
+                let status =
+                    entered.conditions.get(&ConditionType::BeforeEntry).map(|it| it.status);
+                let passed = [Some(ConditionStatus::Succeeded), Some(ConditionStatus::Overridden)];
+                assert!(passed.contains(&status), "{name} started before its condition was met");
+            }
             for action in
                 declared.actions.iter().filter(|it| entered.actions.contains_key(&it.name))
             {
@@ -399,13 +510,15 @@ impl World {
 
     /// Without faults and with every gate approved, everything comes to an end.
     fn drain(&mut self) {
-        for stage in ["Test", "Extra", "Deploy"] {
+        for (name, stage) in
+            NAMES.into_iter().flat_map(|name| ["Test", "Extra", "Deploy"].map(|it| (name, it)))
+        {
             let change = TransitionChange::Enable;
             let request =
-                Request::SetStageTransition { pipeline: "p".into(), stage: stage.into(), change };
+                Request::SetStageTransition { pipeline: name.into(), stage: stage.into(), change };
             self.feed(Input::Operator { request, by: operator() });
         }
-        for _ in 0..1_000 {
+        for _ in 0..5_000 {
             if let Some(id) = self.running.keys().next().copied() {
                 self.running.remove(&id);
                 let report = JobReport::Succeeded(JobSuccess::default());
@@ -413,6 +526,8 @@ impl World {
             } else if let Some(deadline) = self.engine.next_deadline() {
                 self.now = self.now.max(deadline);
                 self.feed(Input::DeadlinePassed);
+                let next = self.engine.next_deadline();
+                assert!(next.is_none_or(|next| next > self.now), "a deadline stays");
             } else {
                 break;
             }
@@ -467,14 +582,23 @@ fn simulation() {
         None => REGRESSIONS.into_iter().chain(0..SEEDS).collect(),
     };
     let whole = seeds.len() > 1;
-    let seen: BTreeSet<_> = seeds.into_iter().flat_map(run).collect();
+    let (one, other) = seeds.split_at(seeds.len() / 2);
+    let all = |seeds: &[u64]| seeds.iter().copied().flat_map(run).collect::<BTreeSet<_>>();
+    let (mut seen, others) = std::thread::scope(|scope| {
+        let helper = scope.spawn(|| all(one));
+        let here = all(other);
+        (here, helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    seen.extend(others);
     if whole {
         let never: Vec<_> = ALL_FACTS.iter().filter(|fact| !seen.contains(**fact)).collect();
         assert!(never.is_empty(), "no simulation reaches {never:?}");
     }
 }
 
-const ALL_FACTS: [&str; 22] = [
+const NAMES: [&str; 2] = ["p", "q"];
+
+const ALL_FACTS: [&str; 40] = [
     "PipelineDefined",
     "BaselineTaken",
     "HeadMoved",
@@ -497,6 +621,24 @@ const ALL_FACTS: [&str; 22] = [
     "ActionSucceeded",
     "ActionFailed",
     "ActionAbandoned",
+    "PipelineDeleted",
+    "StageSkipped",
+    "StageRetryScheduled",
+    "ConditionStarted",
+    "ConditionSucceeded",
+    "ConditionFailed",
+    "ConditionOverridden",
+    "RuleStarted",
+    "RuleWaits",
+    "RuleSucceeded",
+    "RuleFailed",
+    "RuleAbandoned",
+    "ApprovalDeferred",
+    "ApprovalWithdrawn",
+    "ApprovalNoted",
+    "ApprovalGaveWay",
+    "ActionRetryScheduled",
+    "StageStopped",
 ];
 
 #[test]

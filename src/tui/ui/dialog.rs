@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Ui, Wish, field::TextField};
 use crate::{
     engine::{
-        TransitionChange,
+        Request, TransitionChange,
         board::{GateAt, LaneCard},
     },
     model::{
@@ -265,21 +265,30 @@ impl Dialog {
                     status,
                     summary,
                     if_revision,
+                    effective_at: None,
                 }
             }
             Subject::Stop { pipeline, execution, mode } => {
                 let reason = typed();
-                Operation::StopPipelineExecution { pipeline, execution, mode, reason }
+                Operation::from(Request::StopPipelineExecution {
+                    pipeline,
+                    execution,
+                    mode,
+                    reason,
+                })
             }
             Subject::RetryAll { pipeline, stage, execution } => {
                 let mode = RetryMode::AllActions;
-                Operation::RetryStageExecution { pipeline, stage, execution, mode }
+                Operation::from(Request::RetryStageExecution { pipeline, stage, execution, mode })
             }
             Subject::Start { pipeline, lane } => Operation::StartPipelineExecution {
                 pipeline,
                 branch: lane.and_then(|lane| lane.branch().map(str::to_owned)),
                 revision: None,
                 variables: Vec::new(),
+                skip: Vec::new(),
+                from: None,
+                client_request_token: None,
             },
             Subject::Transition { pipeline, stage, enable } => {
                 let change = if enable {
@@ -287,7 +296,7 @@ impl Dialog {
                 } else {
                     TransitionChange::Disable { reason: typed() }
                 };
-                Operation::SetStageTransition { pipeline, stage, change }
+                Operation::from(Request::SetStageTransition { pipeline, stage, change })
             }
             Subject::Quit => return Wish::Quit,
         })

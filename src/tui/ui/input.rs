@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{Overlay, Pane, Ui, Wish, dialog::Dialog, field::TextField, list::CommandList};
 use crate::{
-    engine::board::Severity,
+    engine::{Request, board::Severity},
     model::{ApprovalStatus, RetryMode, StageStatus, StopMode, Timestamp},
     runtime::Operation,
     tui::{
@@ -363,7 +363,12 @@ impl Ui {
     fn retry(&mut self, now: Timestamp) -> Vec<Wish> {
         if let Some((pipeline, stage, execution)) = self.failed_stage() {
             let mode = RetryMode::FailedActions;
-            vec![Wish::Submit(Operation::RetryStageExecution { pipeline, stage, execution, mode })]
+            vec![Wish::Submit(Operation::from(Request::RetryStageExecution {
+                pipeline,
+                stage,
+                execution,
+                mode,
+            }))]
         } else {
             self.say(Severity::Remark, "this stage has neither failed nor been stopped", now);
             Vec::new()

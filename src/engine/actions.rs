@@ -1,0 +1,253 @@
+//! Starts actions, makes their jobs and takes their results.
+
+use super::{
+    ActionRef, Effect, Engine, Fact, Step,
+    state::{Approval, Execution, Progress, ResolvedAction},
+};
+use crate::model::{
+    Action, ActionExecutionId, ApprovalStatus, ApprovalToken, ArtifactName, Category,
+    EnvironmentVariable, ErrorDetails, ExecutionId, FailureType, Job, JobInput, JobReport,
+    JobSuccess, PipelineName, Stage, StageName,
+    variable::{self, Unresolved},
+};
+
+impl Engine {
+    pub(super) fn start_action(
+        &mut self,
+        step: &mut Step,
+        pipeline: &PipelineName,
+        execution: ExecutionId,
+        stage: &Stage,
+        action: &Action,
+    ) {
+        if self.limit_in_the_way(pipeline, execution, stage, action).is_some() {
+            return self.hold(execution);
+        }
+        self.start_admitted(step, pipeline, execution, stage, action);
+    }
+
+    /// Starts an action that no limit holds back.
+    fn start_admitted(
+        &mut self,
+        step: &mut Step,
+        pipeline: &PipelineName,
+        execution: ExecutionId,
+        stage: &Stage,
+        action: &Action,
+    ) {
+        let id = ActionExecutionId::from_random_bytes(self.rng.bytes());
+        let approval = action.is_approval().then(|| Approval {
+            token: ApprovalToken::from_random_bytes(self.rng.bytes()),
+            expires_at: action.expires_at(step.at),
+            deferred: None,
+            note: None,
+        });
+        let Some(state) = self.state.execution(execution) else { return };
+        let entered = state.stages.get(&stage.name);
+        let attempts = entered.and_then(|it| it.attempts.get(&action.name)).copied();
+        let attempt = 1 + attempts.unwrap_or(0);
+        let (resolved, problem) = match resolve(action, state) {
+            Ok(resolved) => (resolved, None),
+            Err(unresolved) => (as_written(action), Some(unresolved)),
+        };
+        let known = state.revisions.iter().find(|it| it.action == action.name).cloned();
+        let name = action.name.clone();
+        let action_ref = ActionRef { execution, stage: stage.name.clone(), action: name, id };
+        let approval = approval.filter(|_| problem.is_none());
+        let opened = approval.is_some();
+        let fact = Fact::ActionStarted { action: action_ref.clone(), attempt, resolved, approval };
+        self.record(step, pipeline, fact);
+
+        if let Some(unresolved) = problem {
+            let error = configuration_error(unresolved.to_string());
+            self.record(step, pipeline, Fact::ActionFailed { action: action_ref, error });
+        } else if opened {
+            // The gate waits for an operator or for its deadline.
+        } else if action.is_invoke_of_pipeline() {
+            self.invoke(step, pipeline, action_ref);
+        } else if action.action_type.category == Category::Source
+            && let Some(revision) = known
+        {
+            let success = JobSuccess {
+                summary: format!("{} {}", revision.id.short(), revision.subject()),
+                variables: revision.variables().collect(),
+                artifacts: action
+                    .output_artifacts
+                    .iter()
+                    .map(|it| (it.name.clone(), revision.content()))
+                    .collect(),
+                revision: Some(revision),
+            };
+            self.record(step, pipeline, Fact::ActionSucceeded { action: action_ref, success });
+        } else if let Some(job) = self.job_of(&action_ref) {
+            step.effects.push(Effect::StartJob(Box::new(job)));
+        } else {
+            let names: Vec<_> = action.input_artifacts.iter().map(ArtifactName::as_str).collect();
+            let error = configuration_error(format!(
+                "no action has produced the input artifact {}",
+                names.join(" or ")
+            ));
+            self.record(step, pipeline, Fact::ActionFailed { action: action_ref, error });
+        }
+    }
+
+    /// Builds the job of a running action; nothing for what needs no job, and nothing where input
+    /// artifacts are missing.
+    pub(super) fn job_of(&self, action: &ActionRef) -> Option<Job> {
+        let execution = self.state.execution(action.execution)?;
+        let declared = execution.definition.stage(&action.stage)?.action(&action.action)?;
+        let attempt = self.state.action(action)?;
+        let has_job = !declared.is_approval() && !declared.is_invoke_of_pipeline();
+        if !has_job || !matches!(attempt.progress, Progress::Running) {
+            return None;
+        }
+        let resolved = attempt.resolved.apply_to(declared);
+        self.job(action.execution, &action.stage, action.id, resolved)
+    }
+
+    pub(super) fn job(
+        &self,
+        id: ExecutionId,
+        stage: &StageName,
+        job: ActionExecutionId,
+        action: Action,
+    ) -> Option<Job> {
+        let home = self.state.homes.get(&id)?;
+        let execution = self.state.execution(id)?;
+        let inputs = action
+            .input_artifacts
+            .iter()
+            .map(|name| {
+                let content = execution.artifacts.get(name)?.clone();
+                Some(JobInput { name: name.clone(), content })
+            })
+            .collect::<Option<Vec<_>>>()?;
+        Some(Job {
+            id: job,
+            pipeline: home.pipeline.clone(),
+            lane: home.lane.clone(),
+            stage: stage.clone(),
+            execution: id,
+            action,
+            base_directory: execution.definition.base_directory(),
+            revisions: execution.revisions.clone(),
+            withheld_environment: execution.definition.secret_environment(),
+            inputs,
+        })
+    }
+
+    pub(super) fn report(
+        &mut self,
+        step: &mut Step,
+        id: ActionExecutionId,
+        report: JobReport,
+    ) -> Result<(), super::Refusal> {
+        if self.report_rule(step, id, &report) {
+            return Ok(());
+        }
+        let action = self.state.running.get(&id).cloned().ok_or(super::Refusal::JobNotRunning)?;
+        let awaited = self
+            .state
+            .action(&action)
+            .is_some_and(|it| it.id == id && matches!(it.progress, Progress::Running));
+        let home = self.state.homes.get(&action.execution).cloned().filter(|_| awaited);
+        let pipeline = home.ok_or(super::Refusal::JobNotRunning)?.pipeline;
+        match report {
+            JobReport::Succeeded(success) => {
+                self.record(step, &pipeline, Fact::ActionSucceeded { action, success });
+            }
+            JobReport::Failed(error) => self.fail_action(step, &pipeline, action, error),
+        }
+        Ok(())
+    }
+
+    /// Turns answers at gates into the ends of their actions.
+    pub(super) fn finish_decided(
+        &mut self,
+        step: &mut Step,
+        pipeline: &PipelineName,
+        execution: ExecutionId,
+        stage: &StageName,
+    ) {
+        let Some(entered) = self.state.execution(execution).and_then(|it| it.stages.get(stage))
+        else {
+            return;
+        };
+        let mut facts = Vec::new();
+        for (name, attempt) in &entered.actions {
+            let Progress::Decided(decision) = &attempt.progress else { continue };
+            let action =
+                ActionRef { execution, stage: stage.clone(), action: name.clone(), id: attempt.id };
+            let summary = decision.summary.clone();
+            facts.push(match decision.status {
+                ApprovalStatus::Approved => Fact::ActionSucceeded {
+                    action,
+                    success: JobSuccess { summary, ..JobSuccess::default() },
+                },
+                ApprovalStatus::Rejected => Fact::ActionFailed {
+                    action,
+                    error: ErrorDetails {
+                        code: FailureType::JobFailed,
+                        message: format!("rejected by {}: {summary}", decision.by),
+                    },
+                },
+            });
+        }
+        for fact in facts {
+            self.record(step, pipeline, fact);
+        }
+    }
+
+    /// The time of an action has come: a gate times out, a deferred decision takes effect, or the
+    /// action is tried again.
+    pub(super) fn action_is_due(&mut self, step: &mut Step, id: ActionExecutionId) {
+        let Some(action) = self.state.running.get(&id).cloned() else { return };
+        let Some(home) = self.state.homes.get(&action.execution).cloned() else { return };
+        match self.state.action(&action).map(|it| it.progress.clone()) {
+            Some(Progress::AwaitingApproval(approval)) => {
+                self.approval_is_due(step, &home.pipeline, action, approval);
+            }
+            Some(Progress::WaitingToRetry { .. }) => {
+                let definition =
+                    self.state.execution(action.execution).map(|it| it.definition.clone());
+                let Some(definition) = definition else { return };
+                let Some(stage) = definition.stage(&action.stage) else { return };
+                let Some(declared) = stage.action(&action.action) else { return };
+                self.start_admitted(step, &home.pipeline, action.execution, stage, declared);
+            }
+            _ => {}
+        }
+    }
+}
+
+pub(super) fn configuration_error(message: String) -> ErrorDetails {
+    ErrorDetails { code: FailureType::ConfigurationError, message }
+}
+
+pub(super) fn as_written(action: &Action) -> ResolvedAction {
+    ResolvedAction {
+        configuration: action.configuration.clone(),
+        commands: action.commands.clone(),
+        environment_variables: action.environment_variables.clone(),
+    }
+}
+
+pub(super) fn resolve(
+    action: &Action,
+    execution: &Execution,
+) -> Result<ResolvedAction, Unresolved> {
+    let resolve = |text: &String| variable::resolve(text, &execution.variables);
+    Ok(ResolvedAction {
+        configuration: action
+            .configuration
+            .iter()
+            .map(|(key, value)| Ok((key.clone(), resolve(value)?)))
+            .collect::<Result<_, Unresolved>>()?,
+        commands: action.commands.iter().map(resolve).collect::<Result<_, _>>()?,
+        environment_variables: action
+            .environment_variables
+            .iter()
+            .map(|it| Ok(EnvironmentVariable { value: resolve(&it.value)?, ..it.clone() }))
+            .collect::<Result<_, Unresolved>>()?,
+    })
+}

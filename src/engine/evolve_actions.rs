@@ -1,0 +1,137 @@
+//! Applies recorded facts about actions and approvals.
+
+use std::sync::Arc;
+
+use super::{
+    event::{ActionRef, Fact},
+    state::{ActionExecution, Approval, DeferredDecision, Note, Progress, ResolvedAction, State},
+};
+use crate::model::{JobSuccess, Timestamp};
+
+impl State {
+    pub(super) fn evolve_action(&mut self, fact: &Fact, at: Timestamp) {
+        match fact {
+            Fact::ActionStarted { action, attempt, resolved, approval } => {
+                self.start_action(action, *attempt, resolved, approval.as_ref(), at);
+            }
+            Fact::ApprovalDecided { action, decision } => {
+                self.with_action(action, |it| it.progress = Progress::Decided(decision.clone()));
+            }
+            Fact::ApprovalDeferred { action, decision, effective_at } => {
+                let (decision, effective_at) = (decision.clone(), *effective_at);
+                let deferred = Some(DeferredDecision { decision, effective_at });
+                self.with_approval(action, |approval| approval.deferred = deferred);
+            }
+            Fact::ApprovalWithdrawn { action, .. } => {
+                self.with_approval(action, |approval| approval.deferred = None);
+            }
+            Fact::ApprovalNoted { action, text, by } => {
+                let note = Note { text: text.clone(), by: by.clone(), at };
+                self.with_approval(action, |approval| approval.note = Some(note));
+            }
+            Fact::ActionSucceeded { action, success } => self.succeed(action, success, at),
+            Fact::ActionFailed { action, error } => {
+                self.finish(action, at, |before| Progress::Failed {
+                    at,
+                    error: error.clone(),
+                    decision: before.decision().cloned(),
+                });
+            }
+            Fact::ActionAbandoned { action } | Fact::ApprovalGaveWay { action, .. } => {
+                self.finish(action, at, |_| Progress::Abandoned { at });
+            }
+            Fact::ActionRetryScheduled { action, at: retry_at, error } => {
+                let progress = Progress::WaitingToRetry { at: *retry_at, error: error.clone() };
+                self.with_action(action, |it| it.progress = progress);
+                self.with_stage(action.execution, &action.stage, |stage| {
+                    *stage.action_retries.entry(action.action.clone()).or_default() += 1;
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn start_action(
+        &mut self,
+        action: &ActionRef,
+        attempt: u32,
+        resolved: &ResolvedAction,
+        approval: Option<&Approval>,
+        at: Timestamp,
+    ) {
+        let started = ActionExecution {
+            id: action.id,
+            attempt,
+            started_at: at,
+            resolved: resolved.clone(),
+            progress: approval
+                .map_or(Progress::Running, |approval| Progress::AwaitingApproval(approval.clone())),
+        };
+        let mut earlier = None;
+        self.with(action.execution, |execution, _| {
+            execution.updated_at = at;
+            if let Some(stage) = execution.stages.get_mut(&action.stage) {
+                stage.attempts.insert(action.action.clone(), attempt);
+                earlier = stage.actions.insert(action.action.clone(), started);
+            }
+        });
+        if let Some(earlier) = earlier {
+            self.running.remove(&earlier.id);
+        }
+        self.running.insert(action.id, action.clone());
+    }
+
+    fn succeed(&mut self, action: &ActionRef, success: &JobSuccess, at: Timestamp) {
+        self.finish(action, at, |before| Progress::Succeeded {
+            at,
+            summary: success.summary.clone(),
+            decision: before.decision().cloned(),
+        });
+        self.with(action.execution, |execution, _| {
+            let definition = Arc::clone(&execution.definition);
+            let declared =
+                definition.stage(&action.stage).and_then(|stage| stage.action(&action.action));
+            if let Some(namespace) = declared.and_then(|it| it.namespace.clone()) {
+                execution.variables.insert(namespace, success.variables.clone());
+            }
+            execution.artifacts.extend(success.artifacts.clone());
+            if let Some(revision) = &success.revision
+                && !execution.revisions.iter().any(|known| known.action == revision.action)
+            {
+                execution.revisions.push(revision.clone());
+            }
+        });
+    }
+
+    fn finish(
+        &mut self,
+        action: &ActionRef,
+        at: Timestamp,
+        progress: impl FnOnce(&ActionExecution) -> Progress,
+    ) {
+        self.running.remove(&action.id);
+        self.with(action.execution, |execution, _| {
+            execution.updated_at = at;
+            let stage = execution.stages.get_mut(&action.stage);
+            if let Some(it) = stage.and_then(|stage| stage.actions.get_mut(&action.action)) {
+                it.progress = progress(it);
+            }
+        });
+    }
+
+    fn with_action(&mut self, action: &ActionRef, change: impl FnOnce(&mut ActionExecution)) {
+        self.with_stage(action.execution, &action.stage, |stage| {
+            if let Some(it) = stage.actions.get_mut(&action.action) {
+                change(it);
+            }
+        });
+    }
+
+    fn with_approval(&mut self, action: &ActionRef, change: impl FnOnce(&mut Approval)) {
+        self.with_action(action, |it| {
+            if let Progress::AwaitingApproval(approval) = &mut it.progress {
+                change(approval);
+            }
+        });
+    }
+}
