@@ -5,6 +5,7 @@ use super::{
     node::{Node, Value},
     problem::Problem,
     reader::{Located, Problems, TableReader},
+    triggers,
 };
 use crate::model::{Category, EnvironmentVariableType, LaneMode, Span};
 
@@ -20,6 +21,7 @@ pub(super) fn decode(root: &Node, problems: &Problems) -> Draft {
             .choice("lane", &[("branch", LaneMode::Branch), ("pipeline", LaneMode::Pipeline)])
             .unwrap_or_default(),
         variables: Vec::new(),
+        triggers: Vec::new(),
         stages: Vec::new(),
     };
     if let Some(mode) = table.string("execution_mode")
@@ -28,10 +30,12 @@ pub(super) fn decode(root: &Node, problems: &Problems) -> Draft {
         let message = format!("execution mode `{}` is not available in this version", mode.value);
         problems.push(Problem::new(&mode.span, message).remedy("`SUPERSEDED` is"));
     }
-    table.unavailable(&["trigger"]);
     table.ignore(&["role_arn", "artifact_store", "pipeline_type", "version", "metadata"]);
     for node in table.list("variable") {
         draft.variables.extend(decode_variable(node, problems));
+    }
+    for node in table.list("trigger") {
+        draft.triggers.extend(triggers::decode(node, problems));
     }
     for node in table.list("stage") {
         draft.stages.extend(decode_stage(node, problems));

@@ -3,7 +3,7 @@
 
 use std::{ops::Range, path::Path};
 
-use super::reader::Located;
+use super::{reader::Located, triggers::DraftTrigger};
 use crate::model::{
     Action, ActionType, Category, EnvironmentVariable, EnvironmentVariableType, ExecutionMode,
     LaneMode, OutputArtifact, Pipeline, PipelineVariable, Span, Stage,
@@ -14,6 +14,7 @@ pub(super) struct Draft {
     pub(super) name: Option<Located<String>>,
     pub(super) lane: LaneMode,
     pub(super) variables: Vec<DraftVariable>,
+    pub(super) triggers: Vec<DraftTrigger>,
     pub(super) stages: Vec<DraftStage>,
     pub(super) span: Range<usize>,
 }
@@ -140,11 +141,12 @@ impl Draft {
                     description: it.description,
                 })
                 .collect(),
+            triggers: self.triggers.into_iter().map(DraftTrigger::into_trigger).collect(),
             stages: stages.collect(),
         }
     }
 }
 
-fn texts(located: Vec<Located<String>>) -> Vec<String> {
+pub(super) fn texts(located: Vec<Located<String>>) -> Vec<String> {
     located.into_iter().map(|it| it.value).collect()
 }

@@ -9,6 +9,8 @@ mod draft;
 mod node;
 mod problem;
 mod reader;
+mod trigger_rules;
+mod triggers;
 mod validate;
 
 use std::path::Path;
@@ -43,3 +45,5 @@ pub fn parse(path: &Path, text: &str) -> Result<Pipeline, FileProblems> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trigger_tests;

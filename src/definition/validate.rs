@@ -11,6 +11,7 @@ use super::{
     draft::{Draft, DraftAction, DraftStage},
     problem::Problem,
     reader::{Located, Problems, nearest},
+    trigger_rules,
 };
 use crate::model::{
     Category, EnvironmentVariableType,
@@ -36,6 +37,7 @@ pub(super) fn validate(draft: &Draft, problems: &Problems) {
     for rule in rules {
         rule(draft, problems);
     }
+    trigger_rules::validate(draft, problems);
 }
 
 fn actions(draft: &Draft) -> impl Iterator<Item = (usize, &DraftStage, &DraftAction)> {
@@ -353,7 +355,8 @@ fn variables_before<'a>(
             let spec = catalog::find(producer.category, &producer.provider.value);
             let fixed = spec.map_or(&[][..], |spec| spec.variables).iter().copied();
             let own = producer.output_variables.iter().map(|it| it.value.as_str());
-            known.insert(&namespace.value, fixed.chain(own).collect());
+            let tag = draft.starts_on_tags(&producer.name.value).then_some("TagName");
+            known.insert(&namespace.value, fixed.chain(own).chain(tag).collect());
         }
     }
     known

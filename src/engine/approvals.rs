@@ -2,8 +2,8 @@
 
 use super::{ActionRef, Comparison, Engine, Fact, Refusal, Step, state::Progress};
 use crate::model::{
-    ActionName, ApprovalDecision, ApprovalStatus, ApprovalToken, ErrorDetails, FailureType,
-    PipelineName, StageName,
+    ActionExecutionId, ActionName, ApprovalDecision, ApprovalStatus, ApprovalToken, ErrorDetails,
+    FailureType, PipelineName, StageName,
 };
 
 pub(super) struct Gate {
@@ -103,19 +103,14 @@ impl Engine {
         }
     }
 
-    pub(super) fn expire_approvals(&mut self, step: &mut Step) {
-        while let Some((at, id)) = self.state.deadlines.first().copied() {
-            if at > step.at {
-                break;
-            }
-            let action = self.state.running.get(&id).cloned();
-            let home = action.as_ref().and_then(|it| self.state.homes.get(&it.execution)).cloned();
-            let (Some(action), Some(home)) = (action, home) else { break };
-            let error = ErrorDetails {
-                code: FailureType::JobFailed,
-                message: "the approval timed out without a decision".to_owned(),
-            };
-            self.record(step, &home.pipeline, Fact::ActionFailed { action, error });
-        }
+    pub(super) fn expire_approval(&mut self, step: &mut Step, id: ActionExecutionId) {
+        let action = self.state.running.get(&id).cloned();
+        let home = action.as_ref().and_then(|it| self.state.homes.get(&it.execution)).cloned();
+        let (Some(action), Some(home)) = (action, home) else { return };
+        let error = ErrorDetails {
+            code: FailureType::JobFailed,
+            message: "the approval timed out without a decision".to_owned(),
+        };
+        self.record(step, &home.pipeline, Fact::ActionFailed { action, error });
     }
 }

@@ -1,6 +1,6 @@
 //! Builds the board from the state, one pipeline at a time, so that only what changed is rebuilt.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Engine,
@@ -14,7 +14,9 @@ use super::{
         StageExecution, TransitionPosition,
     },
 };
-use crate::model::{Action, ActionName, ActionStatus, ExecutionStatus, Lane, PipelineName, Stage};
+use crate::model::{
+    Action, ActionName, ActionStatus, ExecutionStatus, Lane, PipelineName, SourceRevision, Stage,
+};
 
 impl Engine {
     pub fn board(&self) -> Board {
@@ -34,11 +36,15 @@ impl Engine {
             updated_at: pipeline.updated_at,
             stages: pipeline.definition.stages.iter().map(|it| it.name.clone()).collect(),
             lanes: lanes_by_activity(pipeline),
-            branches_seen: pipeline.sources.values().map(std::collections::BTreeMap::len).max(),
+            branches_seen: pipeline.sources.values().map(count_branches).max(),
             is_watched: false,
             notices: Vec::new(),
         })
     }
+}
+
+fn count_branches(heads: &BTreeMap<String, SourceRevision>) -> usize {
+    heads.values().filter(|head| head.tag.is_none()).count()
 }
 
 /// Lanes stay where they are: the branches people call main first, then by name.

@@ -8,17 +8,21 @@ mod approvals;
 pub mod board;
 mod board_build;
 mod controls;
+pub mod deadlines;
 pub mod effect;
 pub mod event;
 mod evolve;
 pub mod input;
+pub mod push_filters;
 pub mod refusal;
 pub mod rng;
+mod schedule;
 mod settle;
 mod sources;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod triggers;
 
 use std::collections::BTreeSet;
 
@@ -30,13 +34,15 @@ pub use refusal::{Refusal, RefusalKind};
 use rng::Rng;
 use state::{Home, State};
 
-use crate::model::{ExecutionId, PipelineName, Timestamp};
+use crate::model::{ActionName, ExecutionId, PipelineName, Timestamp};
 
 pub struct Engine {
     state: State,
     rng: Rng,
     /// The greatest time seen: a clock that steps back cannot un-expire anything.
     now: Timestamp,
+    /// Sources whose heads were observed since this engine began; no part of what is stored.
+    looked_at: BTreeSet<(PipelineName, ActionName)>,
 }
 
 /// What came of one input.
@@ -53,7 +59,7 @@ pub struct Step {
 
 impl Engine {
     pub fn new(state: State, seed: u128, now: Timestamp) -> Self {
-        Self { state, rng: Rng::new(seed), now }
+        Self { state, rng: Rng::new(seed), now, looked_at: BTreeSet::new() }
     }
 
     pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>, seed: u128) -> Self {
@@ -84,11 +90,6 @@ impl Engine {
         Ok(step)
     }
 
-    /// Returns the earliest moment at which `apply(Input::DeadlinePassed)` has work to do.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.state.deadlines.first().map(|(at, _)| *at)
-    }
-
     fn decide(&mut self, input: Input, now: Timestamp) -> Result<Step, Refusal> {
         self.now = self.now.max(now);
         let mut step = Step { at: self.now, ..Step::default() };
@@ -97,10 +98,13 @@ impl Engine {
             Input::SourceObserved { pipeline, action, heads } => {
                 self.observe(&mut step, &pipeline, &action, &heads);
             }
+            Input::ChangesListed { pipeline, action, branch, revision, files } => {
+                self.changes_listed(&mut step, &pipeline, (&action, &branch), &revision, files);
+            }
             Input::JobReported { id, report } => self.report(&mut step, id, report)?,
             Input::Operator { request, by } => self.request(&mut step, request, by)?,
             Input::RuntimeStarted => self.take_over(&mut step),
-            Input::DeadlinePassed => self.expire_approvals(&mut step),
+            Input::DeadlinePassed => self.pass_deadlines(&mut step),
         }
         Ok(step)
     }
@@ -146,6 +150,7 @@ impl Engine {
         for (name, pipeline) in &self.state.pipelines {
             step.unsettled.extend(pipeline.lanes.keys().map(|lane| (name.clone(), lane.clone())));
         }
+        self.ask_for_changes_again(step);
         for action in self.state.running.values() {
             if let Some(job) = self.job_of(action) {
                 step.effects.push(Effect::RecoverJob(Box::new(job)));

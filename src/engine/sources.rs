@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Engine, Fact, Refusal, Step};
 use crate::model::{
-    ActionName, Operator, Pipeline, PipelineName, RevisionId, SourceRevision, Trigger, TriggerType,
+    ActionName, Operator, Pipeline, PipelineName, SourceRevision, Trigger, TriggerType,
 };
 
 impl Engine {
@@ -21,6 +21,7 @@ impl Engine {
         };
         let fact = Fact::PipelineDefined { version, definition: definition.into() };
         self.record(step, &name, fact);
+        self.set_schedules(step, &name);
         Ok(())
     }
 
@@ -33,8 +34,9 @@ impl Engine {
         heads: &[SourceRevision],
     ) {
         let Some(pipeline) = self.state.pipelines.get(name) else { return };
+        self.looked_at.insert((name.clone(), action.clone()));
         let Some(known) = pipeline.sources.get(action).cloned() else {
-            let heads = heads.iter().map(|head| (head.branch.clone(), head.id.clone())).collect();
+            let heads = heads.iter().map(|head| (head.branch.clone(), head.clone())).collect();
             self.record(step, name, Fact::BaselineTaken { action: action.clone(), heads });
             return;
         };
@@ -47,34 +49,14 @@ impl Engine {
             self.record(step, name, Fact::BranchDeleted { action: action.clone(), branch });
         }
         for head in heads {
-            if known.get(&head.branch) == Some(&head.id) {
+            let since = known.get(&head.branch).map(|it| it.id.clone());
+            if since.as_ref() == Some(&head.id) {
                 continue;
             }
-            let moved = Fact::HeadMoved {
-                action: action.clone(),
-                branch: head.branch.clone(),
-                revision: head.id.clone(),
-            };
-            self.record(step, name, moved);
-            let detail = format!("{} in {}", head.branch, head.git_dir.display());
-            let trigger = Trigger { kind: TriggerType::Webhook, detail };
-            // Somebody was faster and has started this very commit by hand.
-            if self.newest_revision(name, &head.branch).as_ref() == Some(&head.id) {
-                continue;
-            }
-            // A pipeline with a required variable is started by hand only.
-            if let Ok(variables) = self.pipeline_variables(name, Vec::new()) {
-                self.start(step, name, head.clone(), trigger, variables);
-            }
+            let (action, branch) = (action.clone(), head.branch.clone());
+            self.record(step, name, Fact::HeadMoved { action, branch, revision: head.clone() });
+            self.head_moved(step, name, head, since);
         }
-    }
-
-    /// Returns what the newest execution in the lane of a branch carries.
-    fn newest_revision(&self, name: &PipelineName, branch: &str) -> Option<RevisionId> {
-        let pipeline = self.state.pipelines.get(name)?;
-        let lane = pipeline.lanes.get(&pipeline.definition.lane_of(branch))?;
-        let newest = lane.executions.values().max_by_key(|it| it.number)?;
-        Some(newest.revision().id.clone())
     }
 
     pub(super) fn start_by_hand(
@@ -88,29 +70,30 @@ impl Engine {
         self.pipeline(name)?;
         let variables = self.pipeline_variables(name, overrides)?;
         let trigger = Trigger { kind: TriggerType::StartPipelineExecution, detail: by.to_string() };
-        self.start(step, name, revision, trigger, variables);
+        self.start(step, name, vec![revision], trigger, variables);
         Ok(())
     }
 
-    fn start(
+    /// Starts an execution; the first of its revisions is the primary source's.
+    pub(super) fn start(
         &mut self,
         step: &mut Step,
         name: &PipelineName,
-        revision: SourceRevision,
+        revisions: Vec<SourceRevision>,
         trigger: Trigger,
         variables: BTreeMap<String, String>,
     ) {
         let Some(pipeline) = self.state.pipelines.get(name) else { return };
         let version = pipeline.version;
-        let lane = pipeline.definition.lane_of(&revision.branch);
+        let Some(primary) = revisions.first() else { return };
+        let lane = pipeline.definition.lane_of(&primary.branch);
         let execution = self.mint_execution();
-        let revisions = vec![revision];
         let fact =
             Fact::ExecutionStarted { execution, version, lane, trigger, revisions, variables };
         self.record(step, name, fact);
     }
 
-    fn pipeline_variables(
+    pub(super) fn pipeline_variables(
         &self,
         name: &PipelineName,
         overrides: Vec<(String, String)>,

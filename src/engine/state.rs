@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::event::ActionRef;
+use super::{deadlines::Deadline, event::ActionRef};
 use crate::model::{
     Action, ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken,
     ArtifactContent, ArtifactName, EnvironmentVariable, ErrorDetails, ExecutionId, ExecutionStatus,
@@ -25,8 +25,8 @@ pub struct State {
     pub homes: BTreeMap<ExecutionId, Home>,
     /// Actions in progress.
     pub running: BTreeMap<ActionExecutionId, ActionRef>,
-    /// When open approvals time out.
-    pub deadlines: BTreeSet<(Timestamp, ActionExecutionId)>,
+    /// What time alone brings about, and when.
+    pub deadlines: BTreeSet<(Timestamp, Deadline)>,
     pub executions_started: u64,
 }
 
@@ -43,9 +43,18 @@ pub struct PipelineState {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub transitions: BTreeMap<StageName, Transition>,
-    /// The heads last seen, by source action and branch; an action without an entry was never seen.
-    pub sources: BTreeMap<ActionName, BTreeMap<String, RevisionId>>,
+    /// The heads last seen, by source action and branch (a tag's key is `refs/tags/NAME`); an action
+    /// without an entry was never seen.
+    pub sources: BTreeMap<ActionName, BTreeMap<String, SourceRevision>>,
+    /// Heads whose changed files decide and are not listed yet, by source action and branch.
+    pub awaited_changes: BTreeMap<ActionName, BTreeMap<String, AwaitedChanges>>,
     pub lanes: BTreeMap<Lane, LaneState>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwaitedChanges {
+    pub revision: SourceRevision,
+    pub since: Option<RevisionId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -62,14 +62,25 @@ impl Lane {
     /// The text of the only lane of a pipeline that says `lane = "pipeline"`.
     pub const WHOLE_PIPELINE: &'static str = "";
 
-    /// Returns the branch, or nothing when all branches share the one lane.
+    /// The one lane of all executions that a tag has started. A tag is made once: with a lane for
+    /// each, no release would ever supersede the one before it, and lanes would pile up.
+    pub const TAGS: &'static str = "refs/tags";
+
+    /// Returns the branch, or nothing when all branches, or all tags, share the lane.
     pub fn branch(&self) -> Option<&str> {
-        (self.as_str() != Self::WHOLE_PIPELINE).then(|| self.as_str())
+        match self.as_str() {
+            Self::WHOLE_PIPELINE | Self::TAGS => None,
+            branch => Some(branch),
+        }
     }
 
     /// Returns the lane in words that fit a list.
     pub fn label(&self) -> &str {
-        self.branch().unwrap_or("all branches")
+        match self.as_str() {
+            Self::WHOLE_PIPELINE => "all branches",
+            Self::TAGS => "tags",
+            branch => branch,
+        }
     }
 }
 

@@ -46,6 +46,7 @@ pub(super) fn pipeline(name: &str, text: &str) -> Pipeline {
         execution_mode: ExecutionMode::Superseded,
         lane: LaneMode::Branch,
         variables: Vec::new(),
+        triggers: Vec::new(),
         stages,
     }
 }
@@ -100,6 +101,7 @@ pub(super) fn revision(branch: &str, id: &str) -> SourceRevision {
         action: "app".into(),
         id: id.into(),
         branch: branch.to_owned(),
+        tag: None,
         git_dir: "/repo/.git".into(),
         tree: format!("tree-{id}"),
         message: format!("change {id}\n\nbody"),
@@ -118,6 +120,7 @@ pub(super) struct Scene {
     pub(super) log: Vec<Event>,
     pub(super) jobs: BTreeMap<ActionExecutionId, Job>,
     pub(super) stopped_jobs: Vec<ActionExecutionId>,
+    pub(super) asked_for_changes: Vec<(SourceRevision, Option<RevisionId>)>,
     pub(super) now: Timestamp,
     heads: BTreeMap<String, String>,
 }
@@ -134,6 +137,7 @@ impl Scene {
             log: Vec::new(),
             jobs: BTreeMap::new(),
             stopped_jobs: Vec::new(),
+            asked_for_changes: Vec::new(),
             now: Timestamp(1_000),
             heads: BTreeMap::new(),
         };
@@ -157,6 +161,9 @@ impl Scene {
                     self.jobs.insert(job.id, *job);
                 }
                 Effect::StopJob(id) => self.stopped_jobs.push(id),
+                Effect::ListChanges { revision, since, .. } => {
+                    self.asked_for_changes.push((*revision, since));
+                }
             }
         }
         assert_eq!(

@@ -186,6 +186,7 @@ impl World {
             Effect::StopJob(id) => {
                 self.running.remove(&id);
             }
+            Effect::ListChanges { revision, .. } => self.asked.push(*revision),
         }
         None
     }
