@@ -391,6 +391,7 @@ fn head(number: usize) -> SourceRevision {
         action: "app".into(),
         id: format!("{number:040x}").into(),
         branch: format!("branch-{number}"),
+        tag: None,
         git_dir: "/repo/.git".into(),
         tree: "t".into(),
         message: "feat: a change with a subject of usual length".into(),

@@ -1,10 +1,16 @@
 //! Events as plain lines, one each.
 
+use std::collections::BTreeMap;
+
 use crate::{
     ansi,
     engine::{Event, Fact, event::SkipReason},
     host::clock,
+    model::{RevisionId, SourceRevision},
 };
+
+/// More heads than this are counted, not listed.
+const LISTED: usize = 8;
 
 #[expect(clippy::too_many_lines, reason = "one arm a fact, nothing else")]
 /// Returns the event as a sentence, or nothing where a person would not miss it.
@@ -12,14 +18,25 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
     let pipeline = &event.pipeline;
     let text = match &event.fact {
         Fact::BaselineTaken { heads, .. } => {
-            let heads: Vec<_> =
-                heads.iter().map(|(branch, id)| format!("{branch} {}", id.short())).collect();
-            let heads =
-                if heads.is_empty() { "no branch yet".to_owned() } else { heads.join(", ") };
+            let heads = baseline(heads);
             format!("{pipeline}: watching from {heads}; the next commit starts an execution")
         }
         Fact::PipelineDefined { version, .. } => format!("{pipeline}: version {version} loaded"),
-        Fact::HeadMoved { .. } => return None,
+        Fact::HeadMoved { .. } | Fact::ChangesAwaited { .. } | Fact::ChangesListed { .. } => {
+            return None;
+        }
+        Fact::StartDeclined { action, branch, revision, reason } => format!(
+            "{pipeline}: {action} starts nothing for {} on {}: {}",
+            revision.as_ref().map_or("its schedule", RevisionId::short),
+            ansi::one_line(branch),
+            ansi::one_line(reason)
+        ),
+        Fact::ScheduleSet { action, next: Some(next) } => {
+            format!("{pipeline}: the schedule of {action} comes {}", clock::local_date(*next))
+        }
+        Fact::ScheduleSet { action, next: None } => {
+            format!("{pipeline}: the schedule of {action} never comes again")
+        }
         Fact::BranchDeleted { branch, .. } => {
             format!("{pipeline}: branch {} is gone", ansi::one_line(branch))
         }
@@ -189,4 +206,14 @@ fn skipped(reason: SkipReason) -> &'static str {
         SkipReason::Operator => ", as was asked at the start",
         SkipReason::ApprovalTimeout => ", because its gate timed out",
     }
+}
+
+fn baseline(heads: &BTreeMap<String, SourceRevision>) -> String {
+    let listed = heads.iter().take(LISTED);
+    let mut words: Vec<_> =
+        listed.map(|(branch, head)| format!("{branch} {}", head.id.short())).collect();
+    if heads.len() > LISTED {
+        words.push(format!("{} more", heads.len() - LISTED));
+    }
+    if words.is_empty() { "no branch yet".to_owned() } else { words.join(", ") }
 }

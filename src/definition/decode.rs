@@ -6,6 +6,7 @@ use super::{
     node::{Node, Value},
     problem::Problem,
     reader::{Located, Problems, TableReader},
+    triggers,
 };
 use crate::model::{Category, EnvironmentVariableType, ExecutionMode, LaneMode};
 
@@ -24,12 +25,15 @@ pub(super) fn decode(root: &Node, problems: &Problems) -> Draft {
         max_concurrent_actions: decode_limit(&mut table, problems),
         tags: table.string_map("tags"),
         variables: Vec::new(),
+        triggers: Vec::new(),
         stages: Vec::new(),
     };
-    table.unavailable(&["trigger"]);
     table.ignore(&["role_arn", "artifact_store", "pipeline_type", "version", "metadata"]);
     for node in table.list("variable") {
         draft.variables.extend(decode_variable(node, problems));
+    }
+    for node in table.list("trigger") {
+        draft.triggers.extend(triggers::decode(node, problems));
     }
     for node in table.list("stage") {
         draft.stages.extend(decode_stage(node, problems));

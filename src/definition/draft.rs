@@ -6,6 +6,7 @@ use std::{ops::Range, path::Path};
 use super::{
     conditions::{DraftCondition, DraftOnFailure},
     reader::Located,
+    triggers::DraftTrigger,
 };
 use crate::model::{
     Action, ActionType, Category, EnvironmentVariable, EnvironmentVariableType, ExecutionMode,
@@ -20,6 +21,7 @@ pub(super) struct Draft {
     pub(super) max_concurrent_actions: Option<u32>,
     pub(super) tags: Vec<(Located<String>, Located<String>)>,
     pub(super) variables: Vec<DraftVariable>,
+    pub(super) triggers: Vec<DraftTrigger>,
     pub(super) stages: Vec<DraftStage>,
     pub(super) span: Range<usize>,
 }
@@ -158,6 +160,7 @@ impl Draft {
                     description: it.description,
                 })
                 .collect(),
+            triggers: self.triggers.into_iter().map(DraftTrigger::into_trigger).collect(),
             stages: stages.collect(),
             max_concurrent_actions: self.max_concurrent_actions,
             tags: self.tags.into_iter().map(|(key, it)| (key.value, it.value)).collect(),
@@ -165,6 +168,6 @@ impl Draft {
     }
 }
 
-fn texts(located: Vec<Located<String>>) -> Vec<String> {
+pub(super) fn texts(located: Vec<Located<String>>) -> Vec<String> {
     located.into_iter().map(|it| it.value).collect()
 }

@@ -10,6 +10,8 @@ mod draft;
 mod node;
 mod problem;
 mod reader;
+mod trigger_rules;
+mod triggers;
 mod validate;
 mod validate_conditions;
 
@@ -45,3 +47,5 @@ pub fn parse(path: &Path, text: &str) -> Result<Pipeline, FileProblems> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trigger_tests;

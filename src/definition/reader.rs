@@ -90,6 +90,14 @@ impl<'a> TableReader<'a> {
         }
     }
 
+    /// Accepts a key only to say why there is nothing for it here.
+    pub(super) fn refuse(&mut self, key: &str, message: &str, remedy: &str) {
+        if let Some(entry) = self.take(key) {
+            let problem = Problem::new(&entry.key_span, message).remedy(remedy);
+            self.problems.push(problem);
+        }
+    }
+
     pub(super) fn string(&mut self, key: &str) -> Option<Located<String>> {
         let entry = self.take(key)?;
         self.string_of(&entry.node, key)

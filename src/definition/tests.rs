@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use super::{FileProblems, parse};
-use crate::model::{Category, LaneMode, Pipeline, Span};
+use crate::model::{
+    Category, ConditionResult, ExecutionMode, LaneMode, OnFailure, Pipeline, RetryMode, Span,
+};
 
 const MINIMAL: &str = r#"
 name = "shop"
@@ -161,14 +163,117 @@ fn each_structural_rule_has_its_message() {
         ),
         ("name = \"shop\"", "name = 5", "`name` is a string, not a number"),
         ("[\"cargo test\"]", "\"cargo test\"", "`commands` is a list, not a string"),
-        (
-            "name = \"Test\"",
-            "name = \"Test\"\nlock = \"x\"",
-            "`lock` is not available in this version",
-        ),
+        ("timeout = \"20m\"", "image = \"rust\"", "`image` is not available in this version"),
     ] {
         assert_problem(from, to, message);
     }
+}
+
+#[test]
+fn conditions_retries_and_locks_are_read() {
+    let text = MINIMAL.replace(
+        "name = \"Test\"",
+        r##"name = "Test"
+lock = "production"
+max_concurrent_actions = 2
+before_entry = { conditions = [{ result = "FAIL", rules = [
+  { name = "hours", provider = "DeploymentWindow", configuration = { Cron = "0 0 9-17 ? * MON-FRI", TimeZone = "Europe/Berlin" } },
+] }] }
+on_failure = { result = "RETRY", retry_configuration = { retry_mode = "ALL_ACTIONS", attempts = 3, delay = "10s", backoff = 2 } }"##,
+    );
+    let pipeline = toml(&text).unwrap();
+    let stage = &pipeline.stages[1];
+    assert_eq!(stage.lock, Some("production".into()));
+    assert_eq!(stage.max_concurrent_actions, Some(2));
+    assert_eq!(stage.before_entry.as_ref().unwrap().rules[0].provider, "DeploymentWindow");
+    let Some(OnFailure::Retry(retry)) = stage.on_failure else { panic!("{:?}", stage.on_failure) };
+    assert_eq!((retry.mode, retry.attempts, retry.backoff), (RetryMode::AllActions, 3, 2));
+    assert_eq!(retry.delay_before(3), Span(40_000));
+}
+
+#[test]
+fn conditions_as_get_pipeline_prints_them_are_the_same() {
+    let json = r##"{ "name": "shop", "executionMode": "QUEUED", "stages": [
+        { "name": "Source", "actions": [ { "name": "app",
+          "actionTypeId": { "category": "Source", "owner": "AWS", "provider": "Git", "version": "1" },
+          "configuration": { "BranchName": "main" } } ] },
+        { "name": "Test", "actions": [ { "name": "unit", "commands": [ "true" ],
+          "actionTypeId": { "category": "Test", "owner": "AWS", "provider": "Commands", "version": "1" } } ],
+          "onSuccess": { "conditions": [ { "result": "ROLLBACK", "rules": [ { "name": "check",
+            "ruleTypeId": { "category": "Rule", "owner": "AWS", "provider": "VariableCheck", "version": "1" },
+            "configuration": { "Variable": "#{app.BranchName}", "Operator": "EQ", "Value": "main" } } ] } ] },
+          "onFailure": { "result": "RETRY", "retryConfiguration": { "retryMode": "FAILED_ACTIONS" } } } ] }"##;
+    let pipeline = parse(Path::new("/repo/stagegate.json"), json).unwrap();
+    assert_eq!(pipeline.execution_mode, ExecutionMode::Queued);
+    let stage = &pipeline.stages[1];
+    assert_eq!(stage.on_success.as_ref().unwrap().result, ConditionResult::Rollback);
+    let Some(OnFailure::Retry(retry)) = stage.on_failure else { panic!("{:?}", stage.on_failure) };
+    assert_eq!(retry.attempts, 1, "CodePipeline tries once");
+}
+
+#[test]
+fn each_rule_about_conditions_has_its_message() {
+    let check = r##"{ name = "a", provider = "VariableCheck", configuration = { Variable = "x", Operator = "EQ", Value = "x" } }"##;
+    let entry = |rest: &str| format!("name = \"Test\"\nbefore_entry = {rest}");
+    let rules = |result: &str, rules: &str| {
+        entry(&format!("{{ conditions = [{{ result = \"{result}\", rules = [{rules}] }}] }}"))
+    };
+    for (text, message) in [
+        (rules("ROLLBACK", check), "ROLLBACK is no result of an entry condition"),
+        (rules("FAIL", ""), "a condition has 1 to 5 rules, this one has 0"),
+        (rules("FAIL", &format!("{check}, {check}")), "Rule name 'a' is used more than once"),
+        (entry("{ conditions = [] }"), "`before_entry` has exactly one condition"),
+        (
+            rules("FAIL", &check.replace("VariableCheck", "VariableChek")),
+            "there is no rule provider `VariableChek`",
+        ),
+        (
+            rules("FAIL", &check.replace("VariableCheck", "LambdaInvoke")),
+            "LambdaInvoke rules are not available in this version",
+        ),
+        (rules("FAIL", &check.replace("\"EQ\"", "\"IS\"")), "`IS` is no operator"),
+        (
+            rules("FAIL", &check.replace("\"x\", O", "\"#{bild.X}\", O")),
+            "no earlier action has the namespace `bild`",
+        ),
+        (
+            rules("SKIP", r#"{ name = "c", provider = "Commands", commands = ["true"] }"#),
+            "a condition that skips takes VariableCheck rules, not Commands",
+        ),
+        (
+            rules("FAIL", r#"{ name = "w", provider = "DeploymentWindow", configuration = { Cron = "9 to 5" } }"#),
+            "`9 to 5` is no window",
+        ),
+        (
+            rules("FAIL", r#"{ name = "w", provider = "DeploymentWindow", configuration = { Cron = "0 0 9 ? * *", TimeZone = "Mars" } }"#),
+            "there is no time zone `Mars`",
+        ),
+        (
+            "name = \"Test\"\non_failure = { result = \"SKIP\" }".to_owned(),
+            "SKIP is no result of a failure",
+        ),
+        (
+            "name = \"Test\"\non_failure = { }".to_owned(),
+            "`on_failure` has neither a result nor a condition",
+        ),
+        (
+            "name = \"Test\"\non_failure = { result = \"FAIL\", retry_configuration = { attempts = 2 } }".to_owned(),
+            "`retry_configuration` belongs to `result = \"RETRY\"`",
+        ),
+        (
+            format!("name = \"Test\"\non_failure = {{ result = \"FAIL\", conditions = [{{ result = \"ROLLBACK\", rules = [{check}] }}] }}"),
+            "cannot have a failure exit gate configured with both",
+        ),
+        ("name = \"Test\"\nmax_concurrent_actions = 0".to_owned(), "is a number from 1"),
+    ] {
+        assert_problem("name = \"Test\"", &text, message);
+    }
+    let parallel = "name = \"shop\"\nexecution_mode = \"PARALLEL\"";
+    let text = MINIMAL
+        .replace("name = \"shop\"", parallel)
+        .replace("name = \"Test\"", "name = \"Test\"\non_failure = { result = \"ROLLBACK\" }");
+    let found = problems(&text);
+    assert!(found[0].contains("cannot be added to a PARALLEL pipeline"), "{found:?}");
 }
 
 #[test]

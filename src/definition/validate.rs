@@ -11,10 +11,10 @@ use super::{
     draft::{Draft, DraftAction, DraftStage},
     problem::Problem,
     reader::{Located, Problems, nearest},
-    validate_conditions,
+    trigger_rules, validate_conditions,
 };
 use crate::model::{
-    Category, ConditionType, EnvironmentVariableType,
+    Category, ConditionType, EnvironmentVariableType, Span,
     variable::{self, PIPELINE_NAMESPACE, RESERVED_NAMESPACE},
 };
 
@@ -32,12 +32,13 @@ pub(super) fn validate(draft: &Draft, problems: &Problems) {
         references_have_a_source,
         globs,
         secrets_are_references,
-        extract_and_keep,
+        values_of_a_few_kinds,
         validate_conditions::validate,
     ];
     for rule in rules {
         rule(draft, problems);
     }
+    trigger_rules::validate(draft, problems);
 }
 
 fn actions(draft: &Draft) -> impl Iterator<Item = (usize, &DraftStage, &DraftAction)> {
@@ -366,7 +367,8 @@ fn variables_before(draft: &Draft, consumer: (usize, u32)) -> BTreeMap<&str, BTr
             let spec = catalog::find(producer.category, &producer.provider.value);
             let fixed = spec.map_or(&[][..], |spec| spec.variables).iter().copied();
             let own = producer.output_variables.iter().map(|it| it.value.as_str());
-            known.insert(&namespace.value, fixed.chain(own).collect());
+            let tag = draft.starts_on_tags(&producer.name.value).then_some("TagName");
+            known.insert(&namespace.value, fixed.chain(own).chain(tag).collect());
         }
     }
     known
@@ -418,10 +420,19 @@ fn secrets_are_references(draft: &Draft, problems: &Problems) {
     }
 }
 
-fn extract_and_keep(draft: &Draft, problems: &Problems) {
+fn values_of_a_few_kinds(draft: &Draft, problems: &Problems) {
     for (_, _, action) in actions(draft) {
         for (key, value) in &action.configuration {
             let wrong = match key.value.as_str() {
+                "TimeoutResult" if !["FAIL", "SKIP"].contains(&value.value.as_str()) => {
+                    Some("\"FAIL\" or \"SKIP\"")
+                }
+                "UndoWindow" if Span::parse(&value.value).is_none() => {
+                    Some("a length of time, like 5s")
+                }
+                "WaitForCompletion" if !["true", "false"].contains(&value.value.as_str()) => {
+                    Some("\"true\" or \"false\"")
+                }
                 "Extract" if value.value != "true" => Some("only \"true\" is available"),
                 "KeepReleases" if !value.value.parse::<u32>().is_ok_and(|it| it > 0) => {
                     Some("a number from 1")

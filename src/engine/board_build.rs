@@ -1,6 +1,6 @@
 //! Builds the board from the state, one pipeline at a time, so that only what changed is rebuilt.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Engine,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::model::{
     Action, ActionName, ActionStatus, Condition, ConditionType, ExecutionStatus, Lane, LockName,
-    PipelineName, RuleStatus, Stage, StageStatus,
+    PipelineName, RuleStatus, SourceRevision, Stage, StageStatus,
 };
 
 impl Engine {
@@ -38,7 +38,7 @@ impl Engine {
             updated_at: pipeline.updated_at,
             stages: pipeline.definition.stages.iter().map(|it| it.name.clone()).collect(),
             lanes: self.lanes_in_order(name, pipeline),
-            branches_seen: pipeline.sources.values().map(std::collections::BTreeMap::len).max(),
+            branches_seen: pipeline.sources.values().map(count_branches).max(),
             is_watched: false,
             notices: Vec::new(),
         })
@@ -69,6 +69,10 @@ impl Engine {
             })
             .collect()
     }
+}
+
+fn count_branches(heads: &BTreeMap<String, SourceRevision>) -> usize {
+    heads.values().filter(|head| head.tag.is_none()).count()
 }
 
 /// A lane, and everything a card may have to say about it.

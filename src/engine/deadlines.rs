@@ -1,11 +1,14 @@
-//! What happens by itself once its time has come.
+//! What time alone brings about: approvals that time out, windows that open, retries, schedules.
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{ActionExecution, Execution, Progress, RuleExecution, RuleProgress};
-use crate::model::{ActionExecutionId, ExecutionId, Timestamp};
+use super::{
+    Engine, Step,
+    state::{ActionExecution, Execution, Progress, RuleExecution, RuleProgress},
+};
+use crate::model::{ActionExecutionId, ActionName, ExecutionId, PipelineName, Timestamp};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Deadline {
     /// An approval times out or a deferred one takes effect; an action is tried again.
     Action(ActionExecutionId),
@@ -13,6 +16,53 @@ pub enum Deadline {
     Rule(ActionExecutionId),
     /// A stage is tried again.
     StageRetry(ExecutionId),
+    /// The schedule of the trigger on this source action comes.
+    Schedule { pipeline: PipelineName, action: ActionName },
+}
+
+impl Deadline {
+    /// Returns the source action whose schedule this is, if it is one of the pipeline's.
+    pub(super) fn schedule_of(&self, name: &PipelineName) -> Option<&ActionName> {
+        match self {
+            Self::Schedule { pipeline, action } => Some(action).filter(|_| pipeline == name),
+            Self::Action(_) | Self::Rule(_) | Self::StageRetry(_) => None,
+        }
+    }
+}
+
+impl Engine {
+    /// Returns the earliest moment at which `apply(Input::DeadlinePassed)` has work to do.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.first_deadline().map(|(at, _)| *at)
+    }
+
+    pub(super) fn pass_deadlines(&mut self, step: &mut Step) {
+        while let Some(first) = self.first_deadline().cloned() {
+            if first.0 > step.at {
+                break;
+            }
+            match &first.1 {
+                Deadline::Action(id) => self.action_is_due(step, *id),
+                Deadline::Rule(id) => self.rule_is_due(step, *id),
+                Deadline::StageRetry(execution) => self.retry_stage_now(step, *execution),
+                Deadline::Schedule { pipeline, action } => {
+                    self.start_on_schedule(step, pipeline, action);
+                }
+            }
+            // Whoever has handled it has recorded a fact that takes it away.
+            if self.state.deadlines.contains(&first) {
+                debug_assert!(false, "nothing came of {first:?}");
+                break;
+            }
+        }
+    }
+
+    fn first_deadline(&self) -> Option<&(Timestamp, Deadline)> {
+        self.state.deadlines.iter().find(|(_, deadline)| match deadline {
+            Deadline::Action(_) | Deadline::Rule(_) | Deadline::StageRetry(_) => true,
+            Deadline::Schedule { pipeline, action } => self.is_looked_at(pipeline, action),
+        })
+    }
 }
 
 impl Execution {

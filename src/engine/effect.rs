@@ -1,6 +1,7 @@
-//! Work for the shell. Each effect is safe to repeat, keyed by the job's id.
+//! Work for the shell. Each effect is safe to repeat, keyed by the job's id or by the
+//! revision.
 
-use crate::model::{ActionExecutionId, Job};
+use crate::model::{ActionExecutionId, Job, PipelineName, RevisionId, SourceRevision};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -10,4 +11,7 @@ pub enum Effect {
     RecoverJob(Box<Job>),
     /// Ends a job; its report, if one still comes, is not wanted any more.
     StopJob(ActionExecutionId),
+    /// Lists the files in which a revision differs from `since`; for a branch that is new, from
+    /// where it left the default branch. Answered by [`super::Input::ChangesListed`].
+    ListChanges { pipeline: PipelineName, revision: Box<SourceRevision>, since: Option<RevisionId> },
 }

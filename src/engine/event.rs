@@ -61,16 +61,40 @@ pub enum Fact {
     /// The first sight of a source: these commits start nothing.
     BaselineTaken {
         action: ActionName,
-        heads: BTreeMap<String, RevisionId>,
+        heads: BTreeMap<String, SourceRevision>,
     },
     HeadMoved {
         action: ActionName,
         branch: String,
-        revision: RevisionId,
+        revision: SourceRevision,
     },
     BranchDeleted {
         action: ActionName,
         branch: String,
+    },
+    /// Only the changed files can tell whether the revision starts an execution.
+    ChangesAwaited {
+        revision: SourceRevision,
+        /// Where the branch stood before; nothing for a new branch.
+        since: Option<RevisionId>,
+    },
+    ChangesListed {
+        action: ActionName,
+        branch: String,
+        revision: RevisionId,
+    },
+    /// Something came that could have started an execution and did not.
+    StartDeclined {
+        action: ActionName,
+        branch: String,
+        /// Absent if a schedule found no revision at all.
+        revision: Option<RevisionId>,
+        reason: String,
+    },
+    ScheduleSet {
+        action: ActionName,
+        /// Absent if the schedule never comes again.
+        next: Option<Timestamp>,
     },
     TransitionEnabled {
         stage: StageName,
@@ -251,6 +275,10 @@ impl Fact {
             Self::BaselineTaken { .. } => "BaselineTaken",
             Self::HeadMoved { .. } => "HeadMoved",
             Self::BranchDeleted { .. } => "BranchDeleted",
+            Self::ChangesAwaited { .. } => "ChangesAwaited",
+            Self::ChangesListed { .. } => "ChangesListed",
+            Self::StartDeclined { .. } => "StartDeclined",
+            Self::ScheduleSet { .. } => "ScheduleSet",
             Self::TransitionEnabled { .. } => "TransitionEnabled",
             Self::TransitionDisabled { .. } => "TransitionDisabled",
             Self::ExecutionStarted { .. } => "ExecutionStarted",
@@ -305,6 +333,10 @@ impl Fact {
             | Self::BaselineTaken { .. }
             | Self::HeadMoved { .. }
             | Self::BranchDeleted { .. }
+            | Self::ChangesAwaited { .. }
+            | Self::ChangesListed { .. }
+            | Self::StartDeclined { .. }
+            | Self::ScheduleSet { .. }
             | Self::TransitionEnabled { .. }
             | Self::TransitionDisabled { .. } => None,
             Self::ExecutionStarted { execution, .. }

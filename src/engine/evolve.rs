@@ -7,10 +7,11 @@ use std::{
 };
 
 use super::{
+    deadlines::Deadline,
     event::{Event, Fact},
     state::{
-        Ended, Execution, Home, LaneState, PipelineState, Place, Progress, Release, SlotKey,
-        StageExecution, State, Success, Transition, TransitionPosition,
+        AwaitedChanges, Ended, Execution, Home, LaneState, PipelineState, Place, Progress, Release,
+        SlotKey, StageExecution, State, Success, Transition, TransitionPosition,
     },
 };
 use crate::model::{
@@ -44,6 +45,22 @@ impl State {
             }
             Fact::BranchDeleted { action, branch } => {
                 self.delete_branch(&event.pipeline, action, branch);
+            }
+            Fact::ChangesAwaited { revision, since } => {
+                if let Some(pipeline) = self.pipelines.get_mut(&event.pipeline) {
+                    let awaited = pipeline.awaited_changes.entry(revision.action.clone());
+                    let (revision, since) = (revision.clone(), since.clone());
+                    let branch = revision.branch.clone();
+                    awaited.or_default().insert(branch, AwaitedChanges { revision, since });
+                }
+            }
+            Fact::ChangesListed { action, branch, .. } => {
+                self.stop_awaiting(&event.pipeline, action, branch);
+            }
+            // Recorded to be explained; nothing is different now.
+            Fact::StartDeclined { .. } => {}
+            Fact::ScheduleSet { action, next } => {
+                self.set_schedule(&event.pipeline, action, *next);
             }
             Fact::TransitionEnabled { stage, by } => {
                 self.set_transition(event, stage, TransitionPosition::Enabled, by);
@@ -123,26 +140,54 @@ impl State {
             updated_at: at,
             transitions: initial_transitions(new, at),
             sources: BTreeMap::new(),
+            awaited_changes: BTreeMap::new(),
             lanes: BTreeMap::new(),
             client_request_tokens: VecDeque::new(),
         });
-        // A source that now looks elsewhere has not been seen yet.
+        // A source that now looks elsewhere, or at more, has not been seen yet.
         let old = Arc::clone(&pipeline.definition);
         pipeline.sources.retain(|action, _| {
-            let find = |definition: &Pipeline| {
-                definition.source_actions().find(|a| a.name == *action).cloned()
+            let looks_at = |definition: &Pipeline| {
+                let source = definition.source_actions().find(|it| it.name == *action)?;
+                Some((source.configuration.clone(), definition.watched_refs(action)))
             };
-            find(&old).map(|a| a.configuration) == find(new).map(|a| a.configuration)
+            looks_at(&old) == looks_at(new)
         });
         if old.lane != new.lane {
             pipeline.sources.clear();
         }
+        let seen = &pipeline.sources;
+        pipeline.awaited_changes.retain(|action, _| seen.contains_key(action));
         pipeline.version = version;
         pipeline.definition = Arc::clone(new);
         pipeline.updated_at = at;
+        self.deadlines.retain(|(_, deadline)| {
+            let Some(action) = deadline.schedule_of(name) else { return true };
+            let schedule = |definition: &Pipeline| {
+                definition.trigger_of(action).and_then(|it| it.schedule.clone())
+            };
+            schedule(&old) == schedule(new)
+        });
+    }
+
+    fn set_schedule(&mut self, name: &PipelineName, action: &ActionName, next: Option<Timestamp>) {
+        self.deadlines.retain(|(_, deadline)| deadline.schedule_of(name) != Some(action));
+        let deadline = Deadline::Schedule { pipeline: name.clone(), action: action.clone() };
+        self.deadlines.extend(next.map(|at| (at, deadline)));
+    }
+
+    fn stop_awaiting(&mut self, name: &PipelineName, action: &ActionName, branch: &str) {
+        let Some(pipeline) = self.pipelines.get_mut(name) else { return };
+        if let Some(awaited) = pipeline.awaited_changes.get_mut(action) {
+            awaited.remove(branch);
+            if awaited.is_empty() {
+                pipeline.awaited_changes.remove(action);
+            }
+        }
     }
 
     fn delete_branch(&mut self, name: &PipelineName, action: &ActionName, branch: &str) {
+        self.stop_awaiting(name, action, branch);
         let Some(pipeline) = self.pipelines.get_mut(name) else { return };
         if let Some(heads) = pipeline.sources.get_mut(action) {
             heads.remove(branch);
@@ -231,6 +276,7 @@ impl State {
 
     fn delete_pipeline(&mut self, name: &PipelineName) {
         self.pipelines.remove(name);
+        self.deadlines.retain(|(_, deadline)| deadline.schedule_of(name).is_none());
         self.homes.retain(|_, home| home.pipeline != *name);
     }
 

@@ -19,6 +19,15 @@ pub enum Input {
         action: ActionName,
         heads: Vec<SourceRevision>,
     },
+    /// What [`super::Effect::ListChanges`] has found.
+    ChangesListed {
+        pipeline: PipelineName,
+        action: ActionName,
+        branch: String,
+        revision: RevisionId,
+        /// The paths from the root of the repository, or why they cannot be listed.
+        files: Result<Vec<String>, String>,
+    },
     JobReported {
         id: ActionExecutionId,
         report: JobReport,

@@ -61,7 +61,7 @@ impl Engine {
         let head = heads.and_then(|heads| {
             heads.get(branch).or_else(|| parents_branch.and_then(|branch| heads.get(branch)))
         });
-        let head = head.and_then(|_| None::<crate::model::SourceRevision>).ok_or_else(|| {
+        let head = head.cloned().ok_or_else(|| {
             format!("pipeline {name} has seen no commit on its branch {branch} yet")
         })?;
         let detail = format!("{parent} execution {}", action.execution.short());

@@ -22,18 +22,20 @@ pub mod input;
 mod invoke;
 mod limits;
 mod progress;
+pub mod push_filters;
 pub mod refusal;
 pub mod rng;
+mod schedule;
 mod settle;
 mod sources;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod triggers;
 
 use std::collections::BTreeSet;
 
 pub use board::Board;
-use deadlines::Deadline;
 pub use effect::Effect;
 pub use event::{ActionRef, Event, Fact};
 pub use input::{Comparison, Input, Relation, Request, TransitionChange};
@@ -41,7 +43,7 @@ pub use refusal::{Refusal, RefusalKind};
 use rng::Rng;
 use state::{Home, State};
 
-use crate::model::{ExecutionId, PipelineName, Timestamp};
+use crate::model::{ActionName, ExecutionId, PipelineName, Timestamp};
 
 pub struct Engine {
     state: State,
@@ -52,6 +54,8 @@ pub struct Engine {
     /// Executions with an action that a limit holds back, by number.
     held: BTreeSet<(u64, ExecutionId)>,
     room_was_made: bool,
+    /// Sources whose heads were observed since this engine began; no part of what is stored.
+    looked_at: BTreeSet<(PipelineName, ActionName)>,
 }
 
 /// What came of one input.
@@ -71,7 +75,15 @@ pub struct Step {
 impl Engine {
     pub fn new(state: State, seed: u128, now: Timestamp) -> Self {
         let (rng, held) = (Rng::new(seed), BTreeSet::new());
-        Self { state, rng, now, most_actions: None, held, room_was_made: false }
+        Self {
+            state,
+            rng,
+            now,
+            most_actions: None,
+            held,
+            room_was_made: false,
+            looked_at: BTreeSet::new(),
+        }
     }
 
     pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>, seed: u128) -> Self {
@@ -109,11 +121,6 @@ impl Engine {
         locks.map(|key| &key.home).chain(held).map(|home| home.pipeline.clone()).collect()
     }
 
-    /// Returns the earliest moment at which `apply(Input::DeadlinePassed)` has work to do.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.state.deadlines.first().map(|(at, _)| *at)
-    }
-
     fn decide(&mut self, input: Input, now: Timestamp) -> Result<Step, Refusal> {
         self.now = self.now.max(now);
         let mut step = Step { at: self.now, ..Step::default() };
@@ -122,10 +129,13 @@ impl Engine {
             Input::SourceObserved { pipeline, action, heads } => {
                 self.observe(&mut step, &pipeline, &action, &heads);
             }
+            Input::ChangesListed { pipeline, action, branch, revision, files } => {
+                self.changes_listed(&mut step, &pipeline, (&action, &branch), &revision, files);
+            }
             Input::JobReported { id, report } => self.report(&mut step, id, report)?,
             Input::Operator { request, by } => self.request(&mut step, request, by)?,
             Input::RuntimeStarted => self.take_over(&mut step),
-            Input::DeadlinePassed => self.deadlines_passed(&mut step),
+            Input::DeadlinePassed => self.pass_deadlines(&mut step),
         }
         Ok(step)
     }
@@ -201,28 +211,11 @@ impl Engine {
         for (name, pipeline) in &self.state.pipelines {
             step.unsettled.extend(pipeline.lanes.keys().map(|lane| (name.clone(), lane.clone())));
         }
+        self.ask_for_changes_again(step);
         let actions = self.state.running.values().filter_map(|it| self.job_of(it));
         let rules = self.state.running_rules.values().filter_map(|it| self.job_of_rule(it));
         let jobs = actions.chain(rules).map(Box::new).map(Effect::RecoverJob);
         step.effects.extend(jobs);
-    }
-
-    /// Does everything whose time has come. Each deadline leaves the list by what is recorded.
-    fn deadlines_passed(&mut self, step: &mut Step) {
-        while let Some((at, deadline)) = self.state.deadlines.first().copied() {
-            if at > step.at {
-                return;
-            }
-            match deadline {
-                Deadline::Action(id) => self.action_is_due(step, id),
-                Deadline::Rule(id) => self.rule_is_due(step, id),
-                Deadline::StageRetry(execution) => self.retry_stage_now(step, execution),
-            }
-            if self.state.deadlines.contains(&(at, deadline)) {
-                debug_assert!(false, "nothing came of {deadline:?}");
-                return;
-            }
-        }
     }
 
     /// The only way an event comes into being.

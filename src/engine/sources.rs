@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Engine, Fact, Refusal, Step, state::StartOptions};
 use crate::model::{
-    ActionName, ExecutionId, ExecutionMode, Operator, Pipeline, PipelineName, RevisionId,
-    SourceRevision, StageName, Trigger, TriggerType,
+    ActionName, ExecutionId, ExecutionMode, Operator, Pipeline, PipelineName, SourceRevision,
+    StageName, Trigger, TriggerType,
 };
 
 /// How many executions of a QUEUED or PARALLEL pipeline may be under way (CodePipeline user guide,
@@ -34,6 +34,7 @@ impl Engine {
         };
         let fact = Fact::PipelineDefined { version, definition: definition.into() };
         self.record(step, &name, fact);
+        self.set_schedules(step, &name);
         Ok(())
     }
 
@@ -46,8 +47,9 @@ impl Engine {
         heads: &[SourceRevision],
     ) {
         let Some(pipeline) = self.state.pipelines.get(name) else { return };
+        self.looked_at.insert((name.clone(), action.clone()));
         let Some(known) = pipeline.sources.get(action).cloned() else {
-            let heads = heads.iter().map(|head| (head.branch.clone(), head.id.clone())).collect();
+            let heads = heads.iter().map(|head| (head.branch.clone(), head.clone())).collect();
             self.record(step, name, Fact::BaselineTaken { action: action.clone(), heads });
             return;
         };
@@ -60,35 +62,14 @@ impl Engine {
             self.record(step, name, Fact::BranchDeleted { action: action.clone(), branch });
         }
         for head in heads {
-            if known.get(&head.branch) == Some(&head.id) {
+            let since = known.get(&head.branch).map(|it| it.id.clone());
+            if since.as_ref() == Some(&head.id) {
                 continue;
             }
-            let moved = Fact::HeadMoved {
-                action: action.clone(),
-                branch: head.branch.clone(),
-                revision: head.id.clone(),
-            };
-            self.record(step, name, moved);
-            let detail = format!("{} in {}", head.branch, head.git_dir.display());
-            let trigger = Trigger { kind: TriggerType::Webhook, detail };
-            // Somebody was faster and has started this very commit by hand.
-            if self.newest_revision(name, &head.branch).as_ref() == Some(&head.id) {
-                continue;
-            }
-            // A pipeline with a required variable is started by hand only.
-            if let Ok(variables) = self.pipeline_variables(name, Vec::new()) {
-                let options = StartOptions::default();
-                let _ = self.start(step, name, vec![head.clone()], trigger, variables, options);
-            }
+            let (action, branch) = (action.clone(), head.branch.clone());
+            self.record(step, name, Fact::HeadMoved { action, branch, revision: head.clone() });
+            self.head_moved(step, name, head, since);
         }
-    }
-
-    /// Returns what the newest execution in the lane of a branch carries.
-    fn newest_revision(&self, name: &PipelineName, branch: &str) -> Option<RevisionId> {
-        let pipeline = self.state.pipelines.get(name)?;
-        let lane = pipeline.lanes.get(&pipeline.definition.lane_of(branch))?;
-        let newest = lane.executions.values().max_by_key(|it| it.number)?;
-        Some(newest.revision().id.clone())
     }
 
     pub(super) fn start_by_hand(
@@ -119,6 +100,7 @@ impl Engine {
         Ok(())
     }
 
+    /// Starts an execution; the first of its revisions is the primary source's.
     pub(super) fn start(
         &mut self,
         step: &mut Step,

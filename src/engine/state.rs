@@ -61,11 +61,20 @@ pub struct PipelineState {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub transitions: BTreeMap<StageName, Transition>,
-    /// The heads last seen, by source action and branch; an action without an entry was never seen.
-    pub sources: BTreeMap<ActionName, BTreeMap<String, RevisionId>>,
+    /// The heads last seen, by source action and branch (a tag's key is `refs/tags/NAME`); an action
+    /// without an entry was never seen.
+    pub sources: BTreeMap<ActionName, BTreeMap<String, SourceRevision>>,
+    /// Heads whose changed files decide and are not listed yet, by source action and branch.
+    pub awaited_changes: BTreeMap<ActionName, BTreeMap<String, AwaitedChanges>>,
     pub lanes: BTreeMap<Lane, LaneState>,
     /// What callers named their starts, so that asking twice starts once; the last few.
     pub client_request_tokens: VecDeque<(String, ExecutionId)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwaitedChanges {
+    pub revision: SourceRevision,
+    pub since: Option<RevisionId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{Git, GitError};
-use crate::model::Job;
+use crate::model::{Job, Lane};
 
 pub struct Workspaces {
     root: PathBuf,
@@ -31,7 +31,7 @@ impl Workspaces {
     /// Takes the workspace of an action in its lane. While an abandoned attempt still dies in
     /// there, the next one gets a workspace beside it.
     pub fn take(&self, job: &Job) -> io::Result<Workspace> {
-        let lane = job.lane.branch().unwrap_or("_");
+        let lane = if job.lane.as_str() == Lane::WHOLE_PIPELINE { "_" } else { job.lane.as_str() };
         let parts = [job.pipeline.as_str(), lane, job.stage.as_str(), job.action_name().as_str()];
         let home: PathBuf = parts.iter().map(|part| folder_name(part)).collect();
         for number in 1.. {

@@ -69,6 +69,10 @@ impl Lane {
     /// The text of the only lane of a pipeline that says `lane = "pipeline"`.
     pub const WHOLE_PIPELINE: &'static str = "";
 
+    /// The one lane of all executions that a tag has started. A tag is made once: with a lane for
+    /// each, no release would ever supersede the one before it, and lanes would pile up.
+    pub const TAGS: &'static str = "refs/tags";
+
     /// Returns the lane that one execution has to itself, as in PARALLEL mode.
     pub fn of_one(&self, execution: ExecutionId) -> Self {
         format!("{}{OF_ONE}{}", self.as_str(), execution.short()).into()
@@ -79,18 +83,19 @@ impl Lane {
         self.as_str().contains(OF_ONE)
     }
 
-    /// Returns the branch, or nothing when all branches share the one lane.
+    /// Returns the branch, or nothing when all branches, or all tags, share the lane.
     pub fn branch(&self) -> Option<&str> {
         let branch = self.as_str().split(OF_ONE).next().unwrap_or_default();
-        (branch != Self::WHOLE_PIPELINE).then_some(branch)
+        (![Self::WHOLE_PIPELINE, Self::TAGS].contains(&branch)).then_some(branch)
     }
 
     /// Returns the lane in words that fit a list.
     pub fn label(&self) -> &str {
-        if self.is_of_one() {
-            return self.as_str();
+        match self.as_str() {
+            Self::WHOLE_PIPELINE => "all branches",
+            Self::TAGS => "tags",
+            branch => branch,
         }
-        self.branch().unwrap_or("all branches")
     }
 }
 

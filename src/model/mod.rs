@@ -6,13 +6,16 @@
 pub mod artifact;
 pub mod condition;
 pub mod execution;
+pub mod glob;
 pub mod ids;
 pub mod job;
 pub mod operator;
 pub mod pipeline;
 pub mod revision;
 pub mod rules;
+pub mod schedule;
 pub mod time;
+pub mod trigger;
 pub mod variable;
 pub mod window;
 
@@ -35,4 +38,6 @@ pub use pipeline::{
     LaneMode, OutputArtifact, Pipeline, PipelineVariable, Stage,
 };
 pub use revision::SourceRevision;
+pub use schedule::Schedule;
 pub use time::{Span, Timestamp};
+pub use trigger::{Patterns, PipelineTrigger, PushFilter, WatchedRefs};

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActionName, ArtifactName, Condition, ConditionType, Lane, LockName, OnFailure, PipelineName,
-    RetryConfiguration, Span, StageName, Timestamp,
+    PipelineTrigger, RetryConfiguration, Span, StageName, Timestamp, WatchedRefs,
+    revision::TAG_PREFIX,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub struct Pipeline {
     pub execution_mode: ExecutionMode,
     pub lane: LaneMode,
     pub variables: Vec<PipelineVariable>,
+    /// At most one a source action; a source action without one starts an execution for every
+    /// new commit on its `BranchName`.
+    #[serde(default)]
+    pub triggers: Vec<PipelineTrigger>,
     pub stages: Vec<Stage>,
     /// At most so many actions of the pipeline run at a time.
     pub max_concurrent_actions: Option<u32>,
@@ -51,6 +56,16 @@ impl Pipeline {
         self.source_actions().next().expect("validated pipelines have a source action")
     }
 
+    /// Returns what decides over the commits of a source action, if not its `BranchName` alone.
+    pub fn trigger_of(&self, action: &ActionName) -> Option<&PipelineTrigger> {
+        self.triggers.iter().find(|it| it.source_action == *action)
+    }
+
+    /// Returns the refs that are to be watched for a source action.
+    pub fn watched_refs(&self, action: &ActionName) -> WatchedRefs {
+        self.trigger_of(action).map_or(WatchedRefs::BranchName, PipelineTrigger::watched_refs)
+    }
+
     /// Returns the names in the runtime's environment that hold a secret of some action.
     pub fn secret_environment(&self) -> BTreeSet<String> {
         let actions = self.stages.iter().flat_map(|stage| &stage.actions);
@@ -60,8 +75,10 @@ impl Pipeline {
         secrets.filter_map(|it| it.value.strip_prefix("env:")).map(str::to_owned).collect()
     }
 
+    /// Returns the lane of a branch, or of a tag written `refs/tags/NAME`.
     pub fn lane_of(&self, branch: &str) -> Lane {
         match self.lane {
+            LaneMode::Branch if branch.starts_with(TAG_PREFIX) => Lane::TAGS.into(),
             LaneMode::Branch => branch.into(),
             LaneMode::Pipeline => Lane::WHOLE_PIPELINE.into(),
         }
@@ -151,6 +168,9 @@ impl Stage {
     }
 }
 
+/// What makes a `BranchName` a glob over branches.
+pub const GLOB_CHARACTERS: [char; 4] = ['*', '?', '[', '{'];
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     pub name: ActionName,
@@ -187,6 +207,12 @@ impl Action {
     /// Tells whether it starts an execution of another pipeline.
     pub fn is_invoke_of_pipeline(&self) -> bool {
         self.action_type.category == Category::Invoke && self.action_type.provider == "CodePipeline"
+    }
+
+    /// Returns the branch a Git source names; nothing if it names several with a glob.
+    pub fn exact_branch(&self) -> Option<&str> {
+        let branch = self.configuration.get("BranchName")?;
+        (!branch.contains(GLOB_CHARACTERS)).then_some(branch)
     }
 
     pub fn is_approval(&self) -> bool {

@@ -6,11 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{ActionName, ArtifactContent, RevisionId};
 
+/// What the ref of every tag begins with.
+pub const TAG_PREFIX: &str = "refs/tags/";
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRevision {
     pub action: ActionName,
     pub id: RevisionId,
+    /// The branch, or `refs/tags/NAME` for a tag: no branch a script could mistake it for.
     pub branch: String,
+    /// The tag's name, if a tag brought the revision here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
     /// The repository's common git directory.
     pub git_dir: PathBuf,
     pub tree: String,
@@ -35,7 +42,8 @@ impl SourceRevision {
         }
     }
 
-    /// Returns the output variables of CodePipeline's connection source action.
+    /// Returns the output variables of CodePipeline's connection source action, and `TagName` if
+    /// there is a tag.
     pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
         [
             ("CommitId", self.id.as_str()),
@@ -45,7 +53,8 @@ impl SourceRevision {
             ("AuthorEmail", &self.author_email),
             ("AuthorDate", &self.author_date),
         ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into_iter()
+        .chain(self.tag.as_deref().map(|tag| ("TagName", tag)))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
     }
 }

@@ -7,7 +7,10 @@ use globset::GlobMatcher;
 use super::{failed, with_causes};
 use crate::{
     host::{Git, GitError, Objects, artifacts::glob, git},
-    model::{Action, ActionName, ErrorDetails, FailureType, Job, JobSuccess, SourceRevision},
+    model::{
+        Action, ActionName, ErrorDetails, FailureType, Job, JobSuccess, SourceRevision,
+        WatchedRefs, pipeline::GLOB_CHARACTERS, revision::TAG_PREFIX,
+    },
 };
 
 /// What a source action looks at.
@@ -16,6 +19,7 @@ pub struct Source {
     pub action: ActionName,
     pub repository: PathBuf,
     pub branch: BranchName,
+    pub refs: WatchedRefs,
 }
 
 /// One branch, or a glob over branches.
@@ -29,30 +33,51 @@ impl Source {
     pub fn of(action: &Action, base_directory: &Path) -> Self {
         let value = |key: &str| action.configuration.get(key).cloned().unwrap_or_default();
         let branch = value("BranchName");
-        let is_glob = branch.contains(['*', '?', '[', '{']);
+        let is_glob = branch.contains(GLOB_CHARACTERS);
         Self {
             action: action.name.clone(),
             repository: base_directory.join(value("RepositoryPath")),
             branch: if is_glob { BranchName::Glob(branch) } else { BranchName::Exact(branch) },
+            refs: WatchedRefs::BranchName,
         }
     }
 
-    /// Reads the matching branches and their commits in one call of git.
+    /// Looks at the refs that decide over executions, not only at those manual starts are for.
+    pub fn watching(self, refs: WatchedRefs) -> Self {
+        Self { refs, ..self }
+    }
+
+    /// Reads the watched refs and their commits in one call of git.
     pub async fn heads(&self, git_dir: &Path) -> Result<Vec<SourceRevision>, GitError> {
-        let (pattern, matcher) = match &self.branch {
-            BranchName::Exact(name) => (format!("refs/heads/{name}"), None),
-            BranchName::Glob(pattern) => ("refs/heads/".to_owned(), matcher(pattern)),
-        };
-        let output =
-            Git::at(git_dir, "for-each-ref").args(["--format", FORMAT, &pattern]).output().await?;
-        let heads = parse_heads(&output, &self.action, git_dir).filter(|head| match &self.branch {
-            // `refs/heads/main` as a pattern also matches `refs/heads/main/x`.
-            BranchName::Exact(name) => head.branch == *name,
-            BranchName::Glob(_) => {
-                matcher.as_ref().is_some_and(|matcher| matcher.is_match(&head.branch))
+        let branches = "refs/heads/".to_owned();
+        let patterns = match (&self.branch, self.refs) {
+            (BranchName::Exact(name), WatchedRefs::BranchName) => {
+                vec![format!("refs/heads/{name}")]
             }
-        });
-        Ok(heads.collect())
+            (BranchName::Glob(_), WatchedRefs::BranchName) | (_, WatchedRefs::AllBranches) => {
+                vec![branches]
+            }
+            (_, WatchedRefs::AllBranchesAndTags) => vec![branches, TAG_PREFIX.to_owned()],
+        };
+        let format = ["--format", FORMAT];
+        let output = Git::at(git_dir, "for-each-ref").args(format).args(patterns).output().await?;
+        let is_watched = self.watched_branches();
+        let heads = parse_heads(&output, &self.action, git_dir).filter_map(with_ref_name);
+        Ok(heads.filter(|head| head.tag.is_some() || is_watched(&head.branch)).collect())
+    }
+
+    fn watched_branches(&self) -> impl Fn(&str) -> bool {
+        let (exact, glob) = match (&self.branch, self.refs) {
+            (_, WatchedRefs::AllBranches | WatchedRefs::AllBranchesAndTags) => (None, None),
+            (BranchName::Exact(name), WatchedRefs::BranchName) => (Some(name.clone()), None),
+            (BranchName::Glob(pattern), WatchedRefs::BranchName) => (None, Some(matcher(pattern))),
+        };
+        move |branch| match (&exact, &glob) {
+            // `refs/heads/main` as a pattern also matches `refs/heads/main/x`.
+            (Some(name), _) => branch == name,
+            (None, Some(matcher)) => matcher.as_ref().is_some_and(|it| it.is_match(branch)),
+            (None, None) => true,
+        }
     }
 
     /// Reads the heads like [`Source::heads`], for one branch without starting a git.
@@ -61,7 +86,9 @@ impl Source {
         git_dir: &Path,
         objects: &mut Option<Objects>,
     ) -> Result<Vec<SourceRevision>, GitError> {
-        if let (BranchName::Exact(branch), Some(open)) = (&self.branch, objects.as_mut()) {
+        if let (BranchName::Exact(branch), WatchedRefs::BranchName, Some(open)) =
+            (&self.branch, self.refs, objects.as_mut())
+        {
             match open.read(&format!("refs/heads/{branch}")).await {
                 Ok(None) => return Ok(Vec::new()),
                 Ok(Some((id, content))) => {
@@ -105,10 +132,30 @@ fn matcher(pattern: &str) -> Option<GlobMatcher> {
     glob(pattern).map(|glob| glob.compile_matcher())
 }
 
-/// Fields end with NUL, which no commit holds; the message is the last of seven.
-const FORMAT: &str = "%(refname:lstrip=2)%00%(objectname)%00%(tree)%00%(authorname)%00\
-     %(authoremail:trim)%00%(authordate:iso-strict)%00%(contents)%00";
+/// Fields end with NUL, which no commit holds; the message is the last of seven. Of an annotated
+/// tag its commit is told, marked by `*`.
+const FORMAT: &str = "%(refname)%00\
+     %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)%00\
+     %(if)%(*objectname)%(then)%(*tree)%(else)%(tree)%(end)%00\
+     %(if)%(*objectname)%(then)%(*authorname)%(else)%(authorname)%(end)%00\
+     %(if)%(*objectname)%(then)%(*authoremail:trim)%(else)%(authoremail:trim)%(end)%00\
+     %(if)%(*objectname)%(then)%(*authordate:iso-strict)%(else)%(authordate:iso-strict)%(end)%00\
+     %(if)%(*objectname)%(then)%(*contents)%(else)%(contents)%(end)%00";
 const LOG_FORMAT: &str = "%x00%H%x00%T%x00%an%x00%ae%x00%aI%x00%B%x00";
+
+/// Names a head by its full ref; what is no commit, such as a tag of a file, is none.
+fn with_ref_name(head: SourceRevision) -> Option<SourceRevision> {
+    if head.tree.is_empty() {
+        return None;
+    }
+    match head.branch.strip_prefix(TAG_PREFIX).map(str::to_owned) {
+        Some(tag) => Some(SourceRevision { tag: Some(tag), ..head }),
+        None => {
+            let branch = head.branch.strip_prefix("refs/heads/")?.to_owned();
+            Some(SourceRevision { branch, ..head })
+        }
+    }
+}
 
 fn parse_heads(
     output: &[u8],
@@ -126,6 +173,7 @@ fn parse_heads(
             SourceRevision {
                 action: action.clone(),
                 branch: field(0).trim_start_matches('\n').to_owned(),
+                tag: None,
                 id: field(1).into(),
                 git_dir: git_dir.to_owned(),
                 tree: field(2),
@@ -164,6 +212,7 @@ fn parse_commit(
     Some(SourceRevision {
         action: action.clone(),
         branch: branch.to_owned(),
+        tag: None,
         id: id.into(),
         git_dir: git_dir.to_owned(),
         tree: header("tree")?.to_owned(),

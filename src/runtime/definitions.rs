@@ -208,6 +208,8 @@ impl Keeper {
 
     async fn load(&mut self, pipeline: Pipeline) {
         let (path, name) = (pipeline.file.clone(), pipeline.name.clone());
+        // A last look through the old eyes would be taken for the first through the new ones.
+        self.repositories.retain(|_, (watched, _)| watched.iter().all(|(it, _)| *it != name));
         let (reply, answer) = tokio::sync::oneshot::channel();
         let input = Box::new(Input::DefinitionLoaded(Box::new(pipeline)));
         let _ = self.inbox.send(Message::Input { input, reply: Some(reply) }).await;
@@ -281,5 +283,8 @@ impl Keeper {
 
 fn sources(pipeline: &Pipeline) -> impl Iterator<Item = (PipelineName, Source)> {
     let base = pipeline.base_directory();
-    pipeline.source_actions().map(move |action| (pipeline.name.clone(), Source::of(action, &base)))
+    pipeline.source_actions().map(move |action| {
+        let refs = pipeline.watched_refs(&action.name);
+        (pipeline.name.clone(), Source::of(action, &base).watching(refs))
+    })
 }

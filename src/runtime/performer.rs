@@ -8,8 +8,8 @@ use tokio_util::task::TaskTracker;
 use super::{Message, input};
 use crate::{
     engine::{Effect, Input},
-    host::{JobFiles, Tools},
-    model::{ActionExecutionId, Job},
+    host::{JobFiles, Tools, changes},
+    model::{ActionExecutionId, Job, PipelineName, RevisionId, SourceRevision},
     providers::{self, Start},
     supervisor::protocol,
 };
@@ -35,6 +35,9 @@ impl Performer {
         match effect {
             Effect::StartJob(job) => self.run(*job, Start::Fresh),
             Effect::RecoverJob(job) => self.run(*job, Start::Recovered),
+            Effect::ListChanges { pipeline, revision, since } => {
+                self.list_changes(pipeline, *revision, since);
+            }
             Effect::StopJob(id) => {
                 let directory = self.tools.state_dir.job(id);
                 self.tasks.spawn_blocking(move || {
@@ -51,6 +54,27 @@ impl Performer {
             let report = providers::run(&job, start, &tools).await;
             // No receiver: the runtime is ending, and the next one will recover the job.
             let _ = inbox.send(input(Input::JobReported { id: job.id, report })).await;
+        });
+    }
+
+    fn list_changes(
+        &self,
+        pipeline: PipelineName,
+        revision: SourceRevision,
+        since: Option<RevisionId>,
+    ) {
+        let inbox = self.inbox.clone();
+        self.tasks.spawn(async move {
+            let (git_dir, id) = (&revision.git_dir, revision.id.as_str());
+            let files = match since {
+                Some(since) => changes::between(git_dir, since.as_str(), id).await,
+                None => changes::of_new_branch(git_dir, &revision.branch, id).await,
+            };
+            let files = files.map_err(|error| error.to_string());
+            let SourceRevision { action, branch, id: revision, .. } = revision;
+            let listed = Input::ChangesListed { pipeline, action, branch, revision, files };
+            // No receiver: the runtime is ending, and the next one will ask again.
+            let _ = inbox.send(input(listed)).await;
         });
     }
 

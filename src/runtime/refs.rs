@@ -19,7 +19,7 @@ use crate::{
         board::{Notice, Severity},
     },
     host::{Objects, git},
-    model::{PipelineName, RevisionId},
+    model::{PipelineName, RevisionId, WatchedRefs},
     providers::git_source::{BranchName, Source},
 };
 
@@ -102,6 +102,9 @@ async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sen
 
 fn describe_empty(source: &Source) -> String {
     let repository = source.repository.display();
+    if source.refs != WatchedRefs::BranchName {
+        return format!("waiting for the first commit in {repository}");
+    }
     match &source.branch {
         BranchName::Exact(name) => {
             format!(
@@ -166,8 +169,10 @@ fn inode(path: &Path) -> Option<(u64, u64)> {
 fn fingerprint(git_dir: &Path) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    let heads = walkdir::WalkDir::new(git_dir.join("refs/heads")).sort_by_file_name();
-    let heads = heads.into_iter().flatten().map(walkdir::DirEntry::into_path);
+    let heads = ["refs/heads", "refs/tags"].into_iter().flat_map(|folder| {
+        let heads = walkdir::WalkDir::new(git_dir.join(folder)).sort_by_file_name();
+        heads.into_iter().flatten().map(walkdir::DirEntry::into_path)
+    });
     let others = ["packed-refs", "reftable/tables.list"].map(|name| git_dir.join(name));
     for path in others.into_iter().chain(heads) {
         if let Ok(metadata) = std::fs::metadata(&path) {

@@ -30,6 +30,10 @@ fn project(rows: &Projection<'_>, event: &Event) -> rusqlite::Result<()> {
         | Fact::BaselineTaken { .. }
         | Fact::HeadMoved { .. }
         | Fact::BranchDeleted { .. }
+        | Fact::ChangesAwaited { .. }
+        | Fact::ChangesListed { .. }
+        | Fact::StartDeclined { .. }
+        | Fact::ScheduleSet { .. }
         | Fact::TransitionEnabled { .. }
         | Fact::TransitionDisabled { .. }
         | Fact::StageEntered { .. }

@@ -55,6 +55,7 @@ impl Fixture {
             action: "app".into(),
             id: id.into(),
             branch: "main".into(),
+            tag: None,
             git_dir: "/repo/.git".into(),
             tree: "t".into(),
             message: "subject\n\nbody".into(),

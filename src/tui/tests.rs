@@ -99,6 +99,7 @@ impl Shop {
             action: "app".into(),
             id: id.into(),
             branch: branch.to_owned(),
+            tag: None,
             git_dir: "/nowhere/.git".into(),
             tree: "t".into(),
             message: message.to_owned(),

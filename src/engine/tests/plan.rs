@@ -25,6 +25,15 @@ pub(super) fn definition(rng: &mut Rng, name: &str) -> Pipeline {
     if one_in(4) {
         plan.max_concurrent_actions = Some(2);
     }
+    if one_in(3) {
+        let only = |pattern: &str| {
+            Some(Patterns { includes: vec![pattern.to_owned()], excludes: Vec::new() })
+        };
+        let (branches, file_paths) = (only("*"), only("src/**"));
+        let push = vec![PushFilter { branches, file_paths, ..PushFilter::default() }];
+        let source_action = "app".into();
+        plan.triggers = vec![PipelineTrigger { source_action, push, schedule: None }];
+    }
     let parallel = plan.execution_mode == ExecutionMode::Parallel;
     for stage in plan.stages.iter_mut().skip(1) {
         let retry = RetryConfiguration {

@@ -89,7 +89,7 @@ fn two_pipelines(wait: bool) -> Scene {
 #[test]
 fn an_invoked_pipeline_is_waited_for() {
     let mut scene = two_pipelines(true);
-    scene.commit("c1");
+    scene.start_by_hand("c1").unwrap();
     assert_eq!(scene.running(), ["toil"], "the other pipeline runs its newest commit");
     assert_eq!(scene.commits_at("toil"), ["q1"]);
     scene.succeed("toil");
@@ -99,7 +99,7 @@ fn an_invoked_pipeline_is_waited_for() {
 #[test]
 fn an_invoked_pipeline_that_fails_fails_the_action() {
     let mut scene = two_pipelines(true);
-    let execution = scene.commit("c1");
+    let execution = scene.start_by_hand("c1").unwrap();
     scene.fail("toil");
     assert_eq!(scene.status(execution), Failed);
     let error = scene.action("Call", "other").latest.unwrap().error.unwrap();
@@ -109,7 +109,7 @@ fn an_invoked_pipeline_that_fails_fails_the_action() {
 #[test]
 fn an_invoked_pipeline_need_not_be_waited_for() {
     let mut scene = two_pipelines(false);
-    scene.commit("c1");
+    scene.start_by_hand("c1").unwrap();
     assert_eq!(scene.running(), ["ship", "toil"]);
 }
 

@@ -51,6 +51,7 @@ pub(super) fn pipeline(name: &str, text: &str) -> Pipeline {
         execution_mode: ExecutionMode::Superseded,
         lane: LaneMode::Branch,
         variables: Vec::new(),
+        triggers: Vec::new(),
         stages,
         max_concurrent_actions: None,
         tags: BTreeMap::new(),
@@ -143,6 +144,7 @@ pub(super) fn revision(branch: &str, id: &str) -> SourceRevision {
         action: "app".into(),
         id: id.into(),
         branch: branch.to_owned(),
+        tag: None,
         git_dir: "/repo/.git".into(),
         tree: format!("tree-{id}"),
         message: format!("change {id}\n\nbody"),
@@ -168,6 +170,7 @@ pub(super) struct Scene {
     pub(super) log: Vec<Event>,
     pub(super) jobs: BTreeMap<ActionExecutionId, Job>,
     pub(super) stopped_jobs: Vec<ActionExecutionId>,
+    pub(super) asked_for_changes: Vec<(SourceRevision, Option<RevisionId>)>,
     pub(super) now: Timestamp,
     /// By pipeline and branch.
     heads: BTreeMap<(String, String), String>,
@@ -189,6 +192,7 @@ impl Scene {
             log: Vec::new(),
             jobs: BTreeMap::new(),
             stopped_jobs: Vec::new(),
+            asked_for_changes: Vec::new(),
             now: Timestamp(1_000),
             heads: BTreeMap::new(),
         };
@@ -229,6 +233,9 @@ impl Scene {
                 Effect::StopJob(id) => {
                     self.jobs.remove(&id);
                     self.stopped_jobs.push(id);
+                }
+                Effect::ListChanges { revision, since, .. } => {
+                    self.asked_for_changes.push((*revision, since));
                 }
             }
         }

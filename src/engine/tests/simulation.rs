@@ -52,6 +52,8 @@ struct World {
     decided: BTreeSet<ApprovalToken>,
     now: Timestamp,
     heads: BTreeMap<String, u64>,
+    /// Heads whose changed files the engine wants to know.
+    asked: Vec<SourceRevision>,
     /// How many actions may run at a time.
     limit: Option<usize>,
     trail: Vec<String>,
@@ -71,6 +73,7 @@ impl World {
             decided: BTreeSet::new(),
             now: Timestamp(1_000_000),
             heads: BTreeMap::from([("main".to_owned(), 0)]),
+            asked: Vec::new(),
             limit: seed.is_multiple_of(3).then_some(2),
             trail: Vec::new(),
             seen: BTreeSet::new(),
@@ -187,6 +190,7 @@ impl World {
             Effect::StopJob(id) => {
                 self.running.remove(&id);
             }
+            Effect::ListChanges { revision, .. } => self.asked.push(*revision),
         }
         None
     }
@@ -233,7 +237,23 @@ impl World {
         self.feed_and_crash(input, crash);
     }
 
+    /// Says which files a head has changed: some that its pipeline looks at, or others.
+    fn answer(&mut self, revision: SourceRevision) -> Input {
+        let files = match self.pick(4) {
+            0 => Err("git is gone".to_owned()),
+            1 => Ok(vec!["docs/readme".to_owned()]),
+            _ => Ok(vec!["docs/readme".to_owned(), "src/main".to_owned()]),
+        };
+        let (action, branch) = (revision.action, revision.branch);
+        let pipeline = NAMES[self.pick(2) as usize].into();
+        Input::ChangesListed { pipeline, action, branch, revision: revision.id, files }
+    }
+
     fn next_input(&mut self) -> Option<Input> {
+        if !self.asked.is_empty() && self.pick(3) == 0 {
+            let revision = self.asked.swap_remove(0);
+            return Some(self.answer(revision));
+        }
         let name = NAMES[self.pick(2) as usize];
         match self.pick(32) {
             0..=4 => {
@@ -519,6 +539,14 @@ impl World {
             self.feed(Input::Operator { request, by: operator() });
         }
         for _ in 0..5_000 {
+            while let Some(revision) = self.asked.pop() {
+                for pipeline in NAMES {
+                    let (action, branch) = (revision.action.clone(), revision.branch.clone());
+                    let (pipeline, revision) = (pipeline.into(), revision.id.clone());
+                    let files = Ok(vec!["src/main".to_owned()]);
+                    self.feed(Input::ChangesListed { pipeline, action, branch, revision, files });
+                }
+            }
             if let Some(id) = self.running.keys().next().copied() {
                 self.running.remove(&id);
                 let report = JobReport::Succeeded(JobSuccess::default());
@@ -598,7 +626,7 @@ fn simulation() {
 
 const NAMES: [&str; 2] = ["p", "q"];
 
-const ALL_FACTS: [&str; 40] = [
+const ALL_FACTS: [&str; 43] = [
     "PipelineDefined",
     "BaselineTaken",
     "HeadMoved",
@@ -638,6 +666,9 @@ const ALL_FACTS: [&str; 40] = [
     "ApprovalNoted",
     "ApprovalGaveWay",
     "ActionRetryScheduled",
+    "ChangesAwaited",
+    "ChangesListed",
+    "StartDeclined",
     "StageStopped",
 ];
 
