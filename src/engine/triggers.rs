@@ -203,7 +203,9 @@ impl Engine {
             pipeline.lanes.get(&lane)?.executions.values().max_by_key(|it| it.number)
         };
         newest().is_some_and(|it| {
-            it.revisions.iter().any(|known| known.action == head.action && known.id == head.id)
+            it.revisions.iter().any(|known| {
+                (&known.action, &known.id, &known.tag) == (&head.action, &head.id, &head.tag)
+            })
         })
     }
 

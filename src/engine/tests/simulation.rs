@@ -47,6 +47,8 @@ struct World {
     finished: BTreeMap<ActionExecutionId, JobReport>,
     started: BTreeSet<ActionExecutionId>,
     decided: BTreeSet<ApprovalToken>,
+    /// Revisions whose changed files are being listed.
+    asked: Vec<SourceRevision>,
     now: Timestamp,
     heads: BTreeMap<String, u64>,
     trail: Vec<String>,
@@ -64,6 +66,7 @@ impl World {
             finished: BTreeMap::new(),
             started: BTreeSet::new(),
             decided: BTreeSet::new(),
+            asked: Vec::new(),
             now: Timestamp(1_000_000),
             heads: BTreeMap::from([("main".to_owned(), 0)]),
             trail: Vec::new(),
@@ -195,6 +198,8 @@ impl World {
     fn restart(&mut self) {
         let seed = u128::from(self.rng.next_u64());
         self.engine = Engine::replay(&self.log, seed);
+        // Whoever lists files dies with the runtime.
+        self.asked.clear();
         if self.pick(2) == 0 {
             self.finish_some_job_unseen();
         }
@@ -233,7 +238,7 @@ impl World {
     }
 
     fn next_input(&mut self) -> Option<Input> {
-        match self.pick(24) {
+        match self.pick(26) {
             0..=4 => {
                 let branch = ["main", "topic"][self.pick(2) as usize].to_owned();
                 let next = self.heads.values().max().copied().unwrap_or(0) + 1;
@@ -284,7 +289,9 @@ impl World {
                     "Source > Test: unit > Extra: more > Deploy: !gate, !other; ship",
                     "Source > Deploy: ship",
                 ][self.pick(3) as usize];
-                Some(Input::DefinitionLoaded(Box::new(pipeline("p", text))))
+                let triggers = self.triggers();
+                let definition = Pipeline { triggers, ..pipeline("p", text) };
+                Some(Input::DefinitionLoaded(Box::new(definition)))
             }
             22 => {
                 self.now = match self.pick(3) {
@@ -294,12 +301,44 @@ impl World {
                 };
                 Some(Input::DeadlinePassed)
             }
+            23 | 24 => {
+                let revision = self.pick_one(self.asked.clone())?;
+                if self.pick(10) > 0 {
+                    self.asked.retain(|it| *it != revision);
+                }
+                Some(self.listed(revision))
+            }
             _ => {
                 let revision = Box::new(revision("main", &format!("{:07}", self.heads["main"])));
                 let (pipeline, variables) = ("p".into(), Vec::new());
                 self.request(Request::StartPipelineExecution { pipeline, revision, variables })
             }
         }
+    }
+
+    fn triggers(&mut self) -> Vec<PipelineTrigger> {
+        let all = Some(Patterns { includes: vec!["**".into()], excludes: Vec::new() });
+        let some = Some(Patterns { includes: vec!["src/**".into()], excludes: Vec::new() });
+        let filter = PushFilter { branches: all, tags: None, file_paths: some };
+        let (cron, time_zone) = ("0 * * * *".into(), "Europe/Berlin".into());
+        let schedule = Schedule { cron, time_zone, branch: Some("main".into()) };
+        let (push, schedule) = match self.pick(6) {
+            0..=1 => return Vec::new(),
+            2..=3 => (vec![filter], None),
+            4 => (Vec::new(), Some(schedule)),
+            _ => (vec![filter], Some(schedule)),
+        };
+        vec![PipelineTrigger { source_action: "app".into(), push, schedule }]
+    }
+
+    fn listed(&mut self, revision: SourceRevision) -> Input {
+        let files = match self.pick(3) {
+            0 => Ok(vec!["docs/a".into()]),
+            1 => Ok(vec!["docs/a".into(), "src/a".into()]),
+            _ => Err("the commit is gone".into()),
+        };
+        let SourceRevision { action, branch, id: revision, .. } = revision;
+        Input::ChangesListed { pipeline: "p".into(), action, branch, revision, files }
     }
 
     fn observation(&self) -> Option<Input> {
@@ -368,6 +407,11 @@ impl World {
                 }
             }
         }
+        for pipeline in state.pipelines.values() {
+            for awaited in pipeline.awaited_changes.values().flat_map(BTreeMap::values) {
+                assert!(self.asked.contains(&awaited.revision), "nobody lists {awaited:?}");
+            }
+        }
         for (id, action) in &state.running {
             let progress = state.action(action).map(|it| &it.progress);
             let works = matches!(progress, Some(Progress::Running));
@@ -400,6 +444,14 @@ impl World {
 
     /// Without faults and with every gate approved, everything comes to an end.
     fn drain(&mut self) {
+        while let Some(revision) = self.asked.pop() {
+            let input = self.listed(revision);
+            self.feed(input);
+        }
+        let pipelines = self.engine.state().pipelines.values();
+        assert_eq!(pipelines.map(|it| it.awaited_changes.len()).sum::<usize>(), 0);
+        // A schedule would go on for ever.
+        self.load("Source > Test: unit > Extra: more > Deploy: !gate, !other; ship");
         for stage in ["Test", "Extra", "Deploy"] {
             let change = TransitionChange::Enable;
             let request =
@@ -475,11 +527,15 @@ fn simulation() {
     }
 }
 
-const ALL_FACTS: [&str; 22] = [
+const ALL_FACTS: [&str; 26] = [
     "PipelineDefined",
     "BaselineTaken",
     "HeadMoved",
     "BranchDeleted",
+    "ChangesAwaited",
+    "ChangesListed",
+    "StartDeclined",
+    "ScheduleSet",
     "TransitionEnabled",
     "TransitionDisabled",
     "ExecutionStarted",
