@@ -96,6 +96,8 @@ pub(super) enum Verb {
     Show(Show),
     /// Prints the logs of an execution's actions
     Logs(Logs),
+    /// Explains whether a commit would start an execution, filter by filter
+    Triggers(Triggers),
     /// Checks pipeline files and prints every problem
     Validate(Validate),
 }
@@ -320,6 +322,25 @@ pub(super) struct Logs {
     /// Go on printing until the execution has ended
     #[arg(short = 'F', long)]
     pub(super) follow: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Triggers {
+    pub(super) pipeline: String,
+    /// The commit; anything git understands
+    pub(super) commit: String,
+    /// The branch it is pushed to [default: those whose tip it is, else the source's `BranchName`]
+    #[arg(long, conflicts_with = "tag")]
+    pub(super) branch: Option<String>,
+    /// The tag it is given
+    #[arg(long)]
+    pub(super) tag: Option<String>,
+    /// Where the branch stood before [default: the commit's first parent]
+    #[arg(long, value_name = "COMMIT")]
+    pub(super) since: Option<String>,
+    /// Print the explanation as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Args)]

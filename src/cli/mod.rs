@@ -17,6 +17,7 @@ mod rollback;
 mod run;
 mod serve;
 mod target;
+mod triggers;
 mod validate;
 mod when;
 
@@ -69,6 +70,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Verb::History(it)) => read::history(state_dir()?, &it).await,
         Some(Verb::Show(it)) => read::show(state_dir()?, &it).await,
         Some(Verb::Logs(it)) => logs::logs(state_dir()?, it).await,
+        Some(Verb::Triggers(it)) => triggers::triggers(state_dir()?, &global, it).await,
         Some(Verb::Validate(it)) => validate::validate(&it),
     }
 }

@@ -22,9 +22,12 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             format!("{pipeline}: watching from {heads}; the next commit starts an execution")
         }
         Fact::PipelineDefined { version, .. } => format!("{pipeline}: version {version} loaded"),
-        Fact::HeadMoved { .. } | Fact::ChangesAwaited { .. } | Fact::ChangesListed { .. } => {
-            return None;
-        }
+        Fact::HeadMoved { .. }
+        | Fact::ChangesAwaited { .. }
+        | Fact::ChangesListed { .. }
+        | Fact::ConditionStarted { .. }
+        | Fact::RuleStarted { .. }
+        | Fact::RuleAbandoned { .. } => return None,
         Fact::StartDeclined { action, branch, revision, reason } => format!(
             "{pipeline}: {action} starts nothing for {} on {}: {}",
             revision.as_ref().map_or("its schedule", RevisionId::short),
@@ -100,9 +103,6 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             clock::local_time(*at)
         ),
         Fact::PipelineDeleted { by } => format!("{pipeline}: deleted by {by}; its history stays"),
-        Fact::ConditionStarted { .. } | Fact::RuleStarted { .. } | Fact::RuleAbandoned { .. } => {
-            return None;
-        }
         Fact::ConditionSucceeded { stage, condition, .. } => {
             format!("{pipeline}/{stage}: {condition} Succeeded")
         }

@@ -173,13 +173,13 @@ fn each_structural_rule_has_its_message() {
 fn conditions_retries_and_locks_are_read() {
     let text = MINIMAL.replace(
         "name = \"Test\"",
-        r##"name = "Test"
+        r#"name = "Test"
 lock = "production"
 max_concurrent_actions = 2
 before_entry = { conditions = [{ result = "FAIL", rules = [
   { name = "hours", provider = "DeploymentWindow", configuration = { Cron = "0 0 9-17 ? * MON-FRI", TimeZone = "Europe/Berlin" } },
 ] }] }
-on_failure = { result = "RETRY", retry_configuration = { retry_mode = "ALL_ACTIONS", attempts = 3, delay = "10s", backoff = 2 } }"##,
+on_failure = { result = "RETRY", retry_configuration = { retry_mode = "ALL_ACTIONS", attempts = 3, delay = "10s", backoff = 2 } }"#,
     );
     let pipeline = toml(&text).unwrap();
     let stage = &pipeline.stages[1];
@@ -213,7 +213,7 @@ fn conditions_as_get_pipeline_prints_them_are_the_same() {
 
 #[test]
 fn each_rule_about_conditions_has_its_message() {
-    let check = r##"{ name = "a", provider = "VariableCheck", configuration = { Variable = "x", Operator = "EQ", Value = "x" } }"##;
+    let check = r#"{ name = "a", provider = "VariableCheck", configuration = { Variable = "x", Operator = "EQ", Value = "x" } }"#;
     let entry = |rest: &str| format!("name = \"Test\"\nbefore_entry = {rest}");
     let rules = |result: &str, rules: &str| {
         entry(&format!("{{ conditions = [{{ result = \"{result}\", rules = [{rules}] }}] }}"))

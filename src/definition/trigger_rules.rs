@@ -176,8 +176,9 @@ fn branch_of_a_schedule(
 ) {
     let source = sources(draft).find(|it| it.name.value == trigger.source_action.value);
     let configuration = source.map(|it| &it.configuration).into_iter().flatten();
-    let named = configuration.filter(|(key, _)| key.value == "BranchName").map(|(_, value)| value);
-    let Some(named) = named.last().map(|it| it.value.as_str()) else { return };
+    let mut named =
+        configuration.filter(|(key, _)| key.value == "BranchName").map(|(_, value)| value);
+    let Some(named) = named.next_back().map(|it| it.value.as_str()) else { return };
     let is_glob = named.contains(GLOB_CHARACTERS);
     match &schedule.branch {
         None if is_glob => {

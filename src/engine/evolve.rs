@@ -26,6 +26,7 @@ const RECENT: usize = 8;
 const TOKENS: usize = 100;
 
 impl State {
+    #[expect(clippy::too_many_lines, reason = "one arm a fact, nothing else")]
     pub fn evolve(&mut self, event: &Event) {
         let at = event.at;
         match &event.fact {

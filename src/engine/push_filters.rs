@@ -32,8 +32,8 @@ pub enum Decision {
 pub struct FilterVerdict {
     pub outcome: Outcome,
     pub pushed: Finding,
-    /// Nothing if the filter does not ask for files, or they were not listed.
-    pub files: Vec<Finding>,
+    /// Nothing if the files play no part: the filter names no paths, or the branch has decided.
+    pub files: Option<Vec<Finding>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,39 +107,43 @@ impl Verdict {
 impl FilterVerdict {
     fn of(filter: &PushFilter, pushed: Pushed<'_>, files: Option<&[String]>) -> Self {
         let pushed = judge_pushed(filter, pushed);
-        if !pushed.judgement.counts() {
-            return Self { outcome: Outcome::Fails, pushed, files: Vec::new() };
-        }
-        let (Some(paths), Some(files)) = (&filter.file_paths, files) else {
-            let asks = filter.file_paths.is_some();
-            let outcome = if asks { Outcome::NeedsFiles } else { Outcome::Matches };
-            return Self { outcome, pushed, files: Vec::new() };
+        let (outcome, files) = match (&filter.file_paths, files) {
+            _ if !pushed.judgement.counts() => (Outcome::Fails, None),
+            (None, _) => (Outcome::Matches, None),
+            (Some(_), None) => (Outcome::NeedsFiles, None),
+            (Some(paths), Some(files)) => {
+                let patterns = Compiled::of(paths);
+                let judge = |file: &String| Finding {
+                    subject: file.clone(),
+                    judgement: patterns.judge(file),
+                };
+                let files: Vec<_> = files.iter().map(judge).collect();
+                let counts = files.iter().any(|file| file.judgement.counts());
+                (if counts { Outcome::Matches } else { Outcome::Fails }, Some(files))
+            }
         };
-        let patterns = Compiled::of(paths);
-        let files: Vec<_> = files
-            .iter()
-            .map(|file| Finding { subject: file.clone(), judgement: patterns.judge(file) })
-            .collect();
-        let counts = files.iter().any(|file| file.judgement.counts());
-        let outcome = if counts { Outcome::Matches } else { Outcome::Fails };
         Self { outcome, pushed, files }
     }
 
     fn sentence(&self, at: usize) -> String {
-        let counting = self.files.iter().find(|file| file.judgement.counts());
-        let files = match (self.outcome, counting, self.files.first()) {
-            (Outcome::Matches, Some(file), _) => format!(", {}", file.sentence()),
-            (Outcome::NeedsFiles, _, _) => ", the changed files decide".to_owned(),
-            (Outcome::Fails, None, Some(file)) => {
-                let count = self.files.len();
-                format!(" but none of {count} changed files counts: {}", file.sentence())
-            }
-            (Outcome::Fails, None, None) if self.pushed.judgement.counts() => {
-                " but no file has changed".to_owned()
-            }
-            (Outcome::Fails | Outcome::Matches, _, _) => String::new(),
+        let files = match &self.files {
+            None if self.outcome == Outcome::NeedsFiles => ", the changed files decide".to_owned(),
+            None => String::new(),
+            Some(files) => sentence_about(files),
         };
         format!("push filter {}: {}{files}", at + 1, self.pushed.sentence())
+    }
+}
+
+fn sentence_about(files: &[Finding]) -> String {
+    match (files.iter().find(|file| file.judgement.counts()), files) {
+        (Some(file), _) => format!(", {}", file.sentence()),
+        (None, []) => " but no file has changed".to_owned(),
+        (None, [file]) => format!(" but {}", file.sentence()),
+        (None, [file, ..]) => {
+            let count = files.len();
+            format!(" but none of {count} changed files counts: {}", file.sentence())
+        }
     }
 }
 

@@ -213,7 +213,9 @@ impl Engine {
             lanes.flat_map(|(_, it)| it.executions.values()).max_by_key(|it| it.number)
         };
         newest().is_some_and(|it| {
-            it.revisions.iter().any(|known| known.action == head.action && known.id == head.id)
+            it.revisions.iter().any(|known| {
+                (&known.action, &known.id, &known.tag) == (&head.action, &head.id, &head.tag)
+            })
         })
     }
 

@@ -113,17 +113,13 @@ impl Translation {
         if letters.contains('/') {
             return Err("`/` cannot stand in `[…]`".to_owned());
         }
-        if negated {
-            self.written.push_str("[!");
-            self.written.push_str(letters);
-            self.written.push_str("/]");
-        } else if letters == "^" {
-            self.written.push_str("\\^");
-        } else if let Some(rest) = letters.strip_prefix('^') {
-            self.written.push_str(&format!("[{rest}^]"));
-        } else {
-            self.written.push_str(&format!("[{letters}]"));
-        }
+        let parts = match (negated, letters.strip_prefix('^')) {
+            (true, _) => ["[!", letters, "/]"],
+            (false, Some("")) => ["\\^", "", ""],
+            (false, Some(rest)) => ["[", rest, "^]"],
+            (false, None) => ["[", letters, "]"],
+        };
+        self.written.extend(parts);
         Ok(())
     }
 }

@@ -29,6 +29,14 @@ pub enum BranchName {
     Glob(String),
 }
 
+impl BranchName {
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Exact(text) | Self::Glob(text) => text,
+        }
+    }
+}
+
 impl Source {
     pub fn of(action: &Action, base_directory: &Path) -> Self {
         let value = |key: &str| action.configuration.get(key).cloned().unwrap_or_default();
@@ -45,6 +53,11 @@ impl Source {
     /// Looks at the refs that decide over executions, not only at those manual starts are for.
     pub fn watching(self, refs: WatchedRefs) -> Self {
         Self { refs, ..self }
+    }
+
+    /// Tells whether the `BranchName` names a branch.
+    pub fn names_branch(&self, branch: &str) -> bool {
+        self.clone().watching(WatchedRefs::BranchName).watched_branches()(branch)
     }
 
     /// Reads the watched refs and their commits in one call of git.

@@ -2,6 +2,7 @@
 //! performs its effects. It never waits for work.
 
 mod definitions;
+pub mod explain;
 pub mod handle;
 mod operation;
 mod performer;

@@ -17,7 +17,7 @@ use crate::{
     },
     model::{
         ApprovalDecision, ErrorDetails, ExecutionId, JobSuccess, Lane, Pipeline, PipelineName,
-        SourceRevision, StageName, Timestamp, Trigger, variable::PIPELINE_NAMESPACE,
+        RevisionId, SourceRevision, StageName, Timestamp, Trigger, variable::PIPELINE_NAMESPACE,
     },
 };
 
@@ -58,6 +58,13 @@ pub struct ActionRecord {
     pub decision: Option<ApprovalDecision>,
     pub started_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct DeclinedRecord {
+    pub branch: String,
+    pub reason: String,
+    pub at: Timestamp,
 }
 
 #[derive(Clone, Debug)]
@@ -149,6 +156,25 @@ impl History {
         let sql = "SELECT coalesce(max(id), 0) FROM event";
         let newest = self.connection.query_row(sql, [], |row| row.get(0));
         newest.map_err(|source| self.unreadable(source))
+    }
+
+    /// Returns why a revision has started nothing, as often as that was decided, oldest first.
+    pub fn declined(
+        &self,
+        pipeline: &PipelineName,
+        revision: &RevisionId,
+    ) -> Result<Vec<DeclinedRecord>, StoreError> {
+        let sql = "SELECT at, json_extract(body, '$.fact.StartDeclined.branch'),
+                       json_extract(body, '$.fact.StartDeclined.reason')
+                   FROM event WHERE kind = 'StartDeclined' AND pipeline = ?1
+                   AND json_extract(body, '$.fact.StartDeclined.revision') = ?2 ORDER BY id";
+        self.rows(sql, &[&pipeline.as_str(), &revision.as_str()], |row| {
+            Ok(DeclinedRecord {
+                at: Timestamp(row.get(0)?),
+                branch: row.get(1)?,
+                reason: row.get(2)?,
+            })
+        })
     }
 
     /// Returns the definition an execution was pinned to.

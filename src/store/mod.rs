@@ -10,7 +10,7 @@ mod schema;
 
 use std::path::{Path, PathBuf};
 
-pub use history::{ActionRecord, DecisionRecord, ExecutionRecord, History};
+pub use history::{ActionRecord, DecisionRecord, DeclinedRecord, ExecutionRecord, History};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use thiserror::Error;
 

@@ -16,3 +16,4 @@ mod dashboard;
 mod git_source;
 mod recovery;
 mod samples;
+mod triggers;

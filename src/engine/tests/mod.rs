@@ -1,6 +1,7 @@
 //! Claims about the execution model, each a scenario, and a seeded simulation of everything.
 
 mod plan;
+mod pushes;
 mod scenarios_approvals;
 mod scenarios_conditions;
 mod scenarios_controls;
@@ -10,6 +11,8 @@ mod scenarios_locks;
 mod scenarios_modes;
 mod scenarios_progress;
 mod scenarios_queue;
+mod scenarios_schedules;
 mod scenarios_start;
+mod scenarios_triggers;
 mod scene;
 mod simulation;

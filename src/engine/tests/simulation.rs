@@ -200,6 +200,8 @@ impl World {
         let seed = u128::from(self.rng.next_u64());
         self.engine = Engine::replay(&self.log, seed);
         self.engine.limit_actions(self.limit);
+        // Whoever lists files dies with the runtime.
+        self.asked.clear();
         if self.pick(2) == 0 {
             self.finish_some_job_unseen();
         }
