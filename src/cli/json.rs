@@ -1,10 +1,15 @@
 //! CodePipeline's response shapes, with a `lane` member where it helps.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::{
-    engine::board::{ActionCard, InboundCard, LaneCard, PipelineCard, StageCard},
-    model::{Action, ApprovalDecision, ErrorDetails, Pipeline, SourceRevision, Timestamp},
+    engine::board::{ActionCard, InboundCard, LaneCard, PipelineCard, StageCard, WaitReason},
+    model::{
+        Action, ApprovalDecision, ConditionType, ErrorDetails, ExecutionMode, Pipeline,
+        SourceRevision, Timestamp,
+    },
     store::{ActionRecord, ExecutionRecord},
 };
 
@@ -55,9 +60,64 @@ fn stage_state(lane: &LaneCard, stage: &StageCard) -> Value {
                 object([
                     ("pipelineExecutionId", json!(it.id)),
                     ("status", json!(stage.status)),
-                    ("type", json!("STANDARD")),
+                    ("type", json!(execution_type(it.rollback_of.is_some()))),
                 ])
             }),
+        ),
+        ("waitReason", json!(stage.waits.as_ref().map(WaitReason::sentence))),
+        ("beforeEntryConditionState", condition_state(stage, ConditionType::BeforeEntry)),
+        ("onSuccessConditionState", condition_state(stage, ConditionType::OnSuccess)),
+        ("onFailureConditionState", condition_state(stage, ConditionType::OnFailure)),
+        ("retryStageMetadata", retry_metadata(stage)),
+    ])
+}
+
+fn execution_type(is_rollback: bool) -> &'static str {
+    if is_rollback { "ROLLBACK" } else { "STANDARD" }
+}
+
+fn retry_metadata(stage: &StageCard) -> Value {
+    let (automatic, by_hand) = (stage.automatic_retries, stage.manual_retries);
+    if automatic + by_hand == 0 {
+        return Value::Null;
+    }
+    let latest = if automatic > 0 { "AutomatedStageRetry" } else { "ManualStageRetry" };
+    json!({
+        "autoStageRetryAttempt": automatic,
+        "manualStageRetryAttempt": by_hand,
+        "latestRetryTrigger": latest,
+    })
+}
+
+/// One `StageConditionState`, with its rules.
+fn condition_state(stage: &StageCard, kind: ConditionType) -> Value {
+    let Some(condition) = stage.conditions.iter().find(|it| it.kind == kind) else {
+        return Value::Null;
+    };
+    let rules = condition.rules.iter().map(|rule| {
+        object([
+            ("ruleName", json!(rule.name)),
+            (
+                "latestExecution",
+                object([
+                    ("ruleExecutionId", json!(rule.id)),
+                    ("status", json!(rule.status)),
+                    ("summary", json!(Some(&rule.summary).filter(|it| !it.is_empty()))),
+                ]),
+            ),
+        ])
+    });
+    let status = json!(condition.status);
+    let overridden = condition.overridden.as_ref();
+    let summary = json!(overridden.map(|it| format!("{}: {}", it.by, it.reason)));
+    object([
+        ("latestExecution", object([("status", status.clone()), ("summary", summary)])),
+        (
+            "conditionStates",
+            json!([object([
+                ("latestExecution", object([("status", status)])),
+                ("ruleStates", rules.collect()),
+            ])]),
         ),
     ])
 }
@@ -66,7 +126,7 @@ fn inbound_execution(inbound: &InboundCard) -> Value {
     json!({
         "pipelineExecutionId": inbound.execution.id,
         "status": inbound.execution.status,
-        "type": "STANDARD",
+        "type": execution_type(inbound.execution.rollback_of.is_some()),
         "waitReason": inbound.reason.sentence(),
     })
 }
@@ -115,7 +175,10 @@ fn error_details(error: Option<&ErrorDetails>) -> Value {
 }
 
 /// `ListPipelineExecutions`.
-pub(super) fn execution_summaries(executions: &[ExecutionRecord]) -> Value {
+pub(super) fn execution_summaries(
+    executions: &[ExecutionRecord],
+    modes: &BTreeMap<u32, ExecutionMode>,
+) -> Value {
     let summaries = executions.iter().map(|it| {
         object([
             ("pipelineExecutionId", json!(it.id)),
@@ -130,11 +193,18 @@ pub(super) fn execution_summaries(executions: &[ExecutionRecord]) -> Value {
                 "stopTrigger",
                 it.stop_reason.as_ref().map_or(Value::Null, |it| json!({ "reason": it })),
             ),
-            ("executionMode", json!("SUPERSEDED")),
-            ("executionType", json!("STANDARD")),
+            ("executionMode", json!(modes.get(&it.version))),
+            ("executionType", json!(execution_type(it.rollback_target.is_some()))),
+            ("rollbackMetadata", rollback_metadata(it)),
         ])
     });
     json!({ "pipelineExecutionSummaries": summaries.collect::<Vec<_>>() })
+}
+
+fn rollback_metadata(it: &ExecutionRecord) -> Value {
+    it.rollback_target
+        .as_ref()
+        .map_or(Value::Null, |target| json!({ "rollbackTargetPipelineExecutionId": target }))
 }
 
 fn status_summary(it: &ExecutionRecord) -> Value {
@@ -170,8 +240,9 @@ pub(super) fn execution(
             ("artifactRevisions", revisions.collect()),
             ("variables", variables.collect()),
             ("trigger", json!(it.trigger)),
-            ("executionMode", json!("SUPERSEDED")),
-            ("executionType", json!("STANDARD")),
+            ("executionMode", json!(definition.map(|it| it.execution_mode))),
+            ("executionType", json!(execution_type(it.rollback_target.is_some()))),
+            ("rollbackMetadata", rollback_metadata(it)),
         ]),
         "actionExecutionDetails":
             actions.iter().map(|action| action_detail(it, action, definition)).collect::<Vec<_>>(),

@@ -1,5 +1,7 @@
 //! `status`, `history` and `show`.
 
+use std::collections::BTreeMap;
+
 use super::{
     Exit, Failure,
     args::{History, Show, Status},
@@ -57,7 +59,8 @@ pub(super) async fn status(state_dir: StateDir, arguments: Status) -> Result<Exi
 fn print_stage(stage: &StageCard, now: Timestamp) {
     let status = stage.status.map_or("-", |it| it.as_str());
     let commit = stage.execution.as_ref().map_or_else(String::new, |it| {
-        format!("{} {}", it.revision.id.short(), ansi::one_line(it.revision.subject()))
+        let kind = if it.rollback_of.is_some() { "ROLLBACK to " } else { "" };
+        format!("{kind}{} {}", it.revision.id.short(), ansi::one_line(it.revision.subject()))
     });
     output::line(format!("    {:<16} {status:<10} {commit}", stage.name));
     for inbound in &stage.inbound {
@@ -67,6 +70,17 @@ fn print_stage(stage: &StageCard, now: Timestamp) {
             inbound.reason.sentence(),
             now.since(inbound.since)
         ));
+    }
+    for condition in stage.conditions.iter().filter(|it| it.status.is_some()) {
+        for rule in &condition.rules {
+            let status = rule.status.map_or("-", |it| it.as_str());
+            let summary = ansi::one_line(&rule.summary);
+            let name = format!("{} {}", condition.kind, rule.name);
+            output::line(format!("      {name:<18} {status} {summary}"));
+        }
+    }
+    if let Some(waits) = &stage.waits {
+        output::line(format!("      {}", waits.sentence()));
     }
     for action in &stage.actions {
         output::line(format!("      {:<18} {}", action.name, action_words(action, now)));
@@ -98,15 +112,25 @@ pub(super) async fn history(state_dir: StateDir, arguments: &History) -> Result<
     let handle = RuntimeHandle::attach_or_read(state_dir).await?;
     let name = arguments.pipeline.as_str().into();
     target::pipeline(&handle.board().borrow(), &name)?;
-    let executions = handle.history()?.executions(&name, arguments.limit)?;
+    let history = handle.history()?;
+    let executions = history.executions(&name, arguments.limit)?;
     if arguments.json {
-        output::json(&json::execution_summaries(&executions));
+        let mut modes = BTreeMap::new();
+        for it in &executions {
+            if !modes.contains_key(&it.version)
+                && let Some(definition) = history.definition(&name, it.version)?
+            {
+                modes.insert(it.version, definition.execution_mode);
+            }
+        }
+        output::json(&json::execution_summaries(&executions, &modes));
         return Ok(Exit::Done);
     }
     for it in &executions {
         let revision = it.revisions.first();
+        let kind = if it.rollback_target.is_some() { "ROLLBACK " } else { "" };
         output::line(format!(
-            "{}  {}  {:<10}  {:<14}  {} {}",
+            "{}  {}  {:<10}  {:<14}  {kind}{} {}",
             it.id.get(..8).unwrap_or(&it.id),
             clock::local_date(it.started_at),
             it.status,

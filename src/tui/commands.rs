@@ -59,6 +59,11 @@ commands! {
     Confirm, "confirm", "Confirm what the dialog says", [Dialog: ["y"]];
     Retry, "retry", "Run the failed actions of the stage again", [Main: ["r", "ctrl+r"]];
     RetryAll, "retry-all", "Run the whole stage again", [Main: ["R"]];
+    Rollback, "rollback", "Run the stage as its last success before did", [Main: ["B"]];
+    OverrideCondition, "override-condition", "Let the stage go on although its condition does not", [Main: ["O"]];
+    Undo, "undo", "Take back an approval that has not taken effect yet", [Main: ["u"]];
+    GiveWay, "give-way", "Close the gate for the newest execution behind it", [Main: ["W"]];
+    Note, "note", "Pin a note to the gate", [Main: ["m"]];
     Start, "start", "Start an execution of this lane", [Main: ["S"]];
     Transition, "transition", "Disable or enable the transition into the stage", [Main: ["t"]];
     Follow, "follow", "Follow the log, or stop following", [Main: ["f"]];

@@ -12,8 +12,8 @@ use crate::{
         board::{GateAt, LaneCard},
     },
     model::{
-        ActionName, ApprovalStatus, ApprovalToken, ExecutionId, Lane, PipelineName, RetryMode,
-        Span, StageName, StopMode, Timestamp,
+        ActionName, ApprovalStatus, ApprovalToken, ConditionType, ExecutionId, Lane, PipelineName,
+        RetryMode, Span, StageName, StopMode, Timestamp,
     },
     runtime::{Operation, review::Review},
 };
@@ -75,6 +75,16 @@ pub(crate) enum Subject {
         pipeline: PipelineName,
         stage: StageName,
         enable: bool,
+    },
+    Rollback {
+        pipeline: PipelineName,
+        lane: Lane,
+        stage: StageName,
+    },
+    /// What is asked for as it stands, apart from the text that is typed.
+    Plain {
+        verb: &'static str,
+        request: Box<Request>,
     },
     Quit,
 }
@@ -175,6 +185,78 @@ impl Dialog {
         if enable { dialog } else { dialog.with_field("reason", Required::Something, true) }
     }
 
+    pub(crate) fn rollback(
+        pipeline: &PipelineName,
+        lane: &Lane,
+        stage: &StageName,
+        now: Timestamp,
+    ) -> Self {
+        let lines = vec![
+            format!("Run {stage} again as the last success before what is there now did:"),
+            "with its commit, artifacts and variables, as an execution of type ROLLBACK."
+                .to_owned(),
+        ];
+        let (pipeline, lane, stage) = (pipeline.clone(), lane.clone(), stage.clone());
+        let subject = Subject::Rollback { pipeline, lane, stage };
+        Self::new(subject, "Roll back stage".to_owned(), lines, now)
+    }
+
+    pub(crate) fn override_condition(
+        pipeline: &PipelineName,
+        stage: &StageName,
+        execution: ExecutionId,
+        condition: ConditionType,
+        now: Timestamp,
+    ) -> Self {
+        let words = condition.words();
+        let lines = vec![format!("Let {stage} go on although its {words} does not hold.")];
+        let request = Box::new(Request::OverrideStageCondition {
+            pipeline: pipeline.clone(),
+            stage: stage.clone(),
+            execution,
+            condition,
+            reason: String::new(),
+        });
+        let subject = Subject::Plain { verb: "override", request };
+        Self::new(subject, "Override condition".to_owned(), lines, now).with_field(
+            "reason",
+            Required::Something,
+            true,
+        )
+    }
+
+    pub(crate) fn give_way(at: GateAt<'_>, now: Timestamp) -> Self {
+        let lines = vec![
+            format!(
+                "Close the gate for {}: it counts as Superseded.",
+                at.execution.revision.id.short()
+            ),
+            "The newest execution behind it enters and comes to the gate itself.".to_owned(),
+        ];
+        let request = Box::new(Request::GiveWay {
+            pipeline: at.pipeline.name.clone(),
+            stage: at.stage.name.clone(),
+            action: at.action.name.clone(),
+            token: at.gate.token,
+        });
+        let subject = Subject::Plain { verb: "give way", request };
+        Self::new(subject, "Give way".to_owned(), lines, now)
+    }
+
+    pub(crate) fn note(at: GateAt<'_>, now: Timestamp) -> Self {
+        let request = Box::new(Request::NoteApproval {
+            pipeline: at.pipeline.name.clone(),
+            stage: at.stage.name.clone(),
+            action: at.action.name.clone(),
+            token: at.gate.token,
+            text: String::new(),
+        });
+        let lines =
+            vec!["For whoever comes to this gate next; empty takes the note off.".to_owned()];
+        let subject = Subject::Plain { verb: "pin", request };
+        Self::new(subject, "Note".to_owned(), lines, now).with_field("note", Required::No, true)
+    }
+
     pub(crate) fn quit(now: Timestamp) -> Self {
         let lines = vec![
             "The runtime is part of this dashboard: commits are not watched while it is closed."
@@ -240,6 +322,8 @@ impl Dialog {
             Subject::Start { .. } => "start",
             Subject::Transition { enable: true, .. } => "enable",
             Subject::Transition { enable: false, .. } => "disable",
+            Subject::Rollback { .. } => "roll back",
+            Subject::Plain { verb, .. } => verb,
             Subject::Quit => "leave",
         }
     }
@@ -297,6 +381,17 @@ impl Dialog {
                     TransitionChange::Disable { reason: typed() }
                 };
                 Operation::from(Request::SetStageTransition { pipeline, stage, change })
+            }
+            Subject::Rollback { pipeline, lane, stage } => {
+                Operation::RollbackStage { pipeline, lane, stage, target: None }
+            }
+            Subject::Plain { mut request, .. } => {
+                match request.as_mut() {
+                    Request::OverrideStageCondition { reason: text, .. }
+                    | Request::NoteApproval { text, .. } => *text = typed(),
+                    _ => {}
+                }
+                Operation::Plain(request)
             }
             Subject::Quit => return Wish::Quit,
         })

@@ -4,8 +4,11 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{Overlay, Pane, Ui, Wish, dialog::Dialog, field::TextField, list::CommandList};
 use crate::{
-    engine::{Request, board::Severity},
-    model::{ApprovalStatus, RetryMode, StageStatus, StopMode, Timestamp},
+    engine::{
+        Request,
+        board::{GateAt, Severity, StageCard},
+    },
+    model::{ApprovalStatus, ConditionStatus, RetryMode, StageStatus, StopMode, Timestamp},
     runtime::Operation,
     tui::{
         Ownership,
@@ -203,6 +206,11 @@ impl Ui {
                     return self.open_dialog(dialog);
                 }
             }
+            Command::Rollback => return self.roll_back(now),
+            Command::OverrideCondition => return self.override_condition(now),
+            Command::Undo => return self.undo(now),
+            Command::GiveWay => return self.at_gate(Dialog::give_way, now),
+            Command::Note => return self.at_gate(Dialog::note, now),
             Command::Transition => return self.transition(now),
             Command::Follow => self.log.toggle_follow(),
             Command::Wrap => self.log.wrap = !self.log.wrap,
@@ -358,6 +366,63 @@ impl Ui {
         let ended = matches!(stage.status, Some(StageStatus::Failed | StageStatus::Stopped));
         let execution = stage.execution.as_ref().filter(|_| ended)?;
         Some((self.pipeline()?.name.clone(), stage.name.clone(), execution.id))
+    }
+
+    fn roll_back(&mut self, now: Timestamp) -> Vec<Wish> {
+        let place = self.pipeline().zip(self.lane()).zip(self.stage());
+        let Some(((pipeline, lane), stage)) = place else { return Vec::new() };
+        if stage.last_success.is_none() {
+            self.say(Severity::Remark, "this stage has never succeeded", now);
+            return Vec::new();
+        }
+        let dialog = Dialog::rollback(&pipeline.name, &lane.lane, &stage.name, now);
+        self.open_dialog(dialog)
+    }
+
+    fn override_condition(&mut self, now: Timestamp) -> Vec<Wish> {
+        let in_the_way = |stage: &StageCard| {
+            let mut conditions = stage.conditions.iter();
+            let open = [Some(ConditionStatus::InProgress), Some(ConditionStatus::Failed)];
+            Some((
+                stage.execution.as_ref()?.id,
+                conditions.find(|it| open.contains(&it.status))?.kind,
+            ))
+        };
+        let place = self.pipeline().zip(self.stage());
+        let found = place.and_then(|(pipeline, stage)| Some((pipeline, stage, in_the_way(stage)?)));
+        let Some((pipeline, stage, (execution, kind))) = found else {
+            self.say(Severity::Remark, "no condition holds this stage", now);
+            return Vec::new();
+        };
+        let dialog = Dialog::override_condition(&pipeline.name, &stage.name, execution, kind, now);
+        self.open_dialog(dialog)
+    }
+
+    fn undo(&mut self, now: Timestamp) -> Vec<Wish> {
+        let deferred = self.selected_gate().filter(|at| at.gate.deferred.is_some());
+        let Some(at) = deferred else {
+            self.say(Severity::Remark, "no decision here can be taken back", now);
+            return Vec::new();
+        };
+        let request = Request::WithdrawApproval {
+            pipeline: at.pipeline.name.clone(),
+            stage: at.stage.name.clone(),
+            action: at.action.name.clone(),
+            token: at.gate.token,
+        };
+        vec![Wish::Submit(request.into())]
+    }
+
+    fn at_gate(
+        &mut self,
+        dialog: impl Fn(GateAt<'_>, Timestamp) -> Dialog,
+        now: Timestamp,
+    ) -> Vec<Wish> {
+        if let Some(dialog) = self.selected_gate().map(|at| dialog(at, now)) {
+            return self.open_dialog(dialog);
+        }
+        self.say(Severity::Remark, "no gate is open here", now);
+        Vec::new()
     }
 
     fn retry(&mut self, now: Timestamp) -> Vec<Wish> {

@@ -45,6 +45,10 @@ impl Scene<'_> {
         coarse(self.now.since(at))
     }
 
+    fn age_until(&self, at: Timestamp) -> String {
+        coarse(at.since(self.now))
+    }
+
     fn fill(&self, area: Rect, buffer: &mut Buffer, role: Role) {
         let area = area.intersection(buffer.area);
         for position in area.positions() {

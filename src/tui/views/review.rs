@@ -26,13 +26,23 @@ pub(super) fn lines(scene: &Scene<'_>, at: GateAt<'_>, review: Option<&Review>) 
     if let Some(link) = &at.gate.external_entity_link {
         lines.push(vec![(ansi::one_line(link), muted)]);
     }
+    if let Some(note) = &at.gate.note {
+        let words = format!("note by {}: {}", note.by.user, ansi::one_line(&note.text));
+        lines.push(vec![(words, scene.style(Role::Waiting))]);
+    }
+    if let Some(deferred) = &at.gate.deferred {
+        let left = scene.age_until(deferred.effective_at);
+        let (status, by) = (deferred.decision.status, &deferred.decision.by.user);
+        let words = format!("{status} by {by}, takes effect in {left}; u takes it back");
+        lines.push(vec![(words, scene.style(Role::Waiting))]);
+    }
     for inbound in &at.stage.inbound {
         let newer = inbound.execution.revision.id.short();
         let subject = ansi::one_line(inbound.execution.revision.subject());
         let style = scene.style(Role::Waiting);
         lines.push(vec![(format!("newer: {newer} {subject} waits behind this gate"), style)]);
         let this = at.execution.revision.id.short();
-        let words = format!("  approve and {this} goes first; reject and {newer} takes its place");
+        let words = format!("  approve and {this} goes first; W lets {newer} take its place");
         lines.push(vec![(words, style)]);
     }
     let Some(review) = review else {

@@ -6,7 +6,7 @@ use super::Scene;
 use crate::{
     ansi,
     engine::board::{ActionCard, Attempt, StageCard},
-    model::{ActionStatus, StageStatus},
+    model::{ActionStatus, ConditionStatus, RuleStatus, StageStatus},
     tui::{
         hit::{Hits, Target},
         look::Mark,
@@ -30,6 +30,7 @@ pub(super) fn draw(
     for inbound in &stage.inbound {
         row += draw_inbound(scene, inbound, area, row, buffer);
     }
+    row += draw_conditions(scene, stage, area, row, buffer);
     row += 1;
     let room = area.height.saturating_sub(row);
     let body = Rect { y: area.y + row.min(area.height), height: room, ..area };
@@ -75,6 +76,9 @@ fn draw_commit(scene: &Scene<'_>, stage: &StageCard, area: Rect, buffer: &mut Bu
     match &stage.execution {
         Some(execution) => {
             let revision = &execution.revision;
+            if execution.rollback_of.is_some() {
+                pen.write("ROLLBACK to", scene.style(Role::Waiting)).skip(1);
+            }
             pen.write(revision.id.short(), scene.style(Role::Strong)).skip(1);
             pen.write(&ansi::one_line(revision.subject()), scene.style(Role::Muted));
         }
@@ -107,6 +111,42 @@ fn draw_inbound(
         pen.write(line, scene.style(Role::Waiting));
     }
     u16::try_from(lines.len()).unwrap_or(0)
+}
+
+/// Writes the conditions that are in the way, or were overridden; returns how many rows.
+fn draw_conditions(
+    scene: &Scene<'_>,
+    stage: &StageCard,
+    area: Rect,
+    row: u16,
+    buffer: &mut Buffer,
+) -> u16 {
+    let mut rows = 0;
+    for condition in &stage.conditions {
+        let role = match condition.status {
+            None | Some(ConditionStatus::Succeeded) => continue,
+            Some(ConditionStatus::Failed | ConditionStatus::Errored) => Role::Failed,
+            Some(_) => Role::Waiting,
+        };
+        let status = condition.status.map_or("", ConditionStatus::as_str);
+        let told = condition
+            .rules
+            .iter()
+            .find(|rule| !rule.summary.is_empty() && rule.status != Some(RuleStatus::Succeeded));
+        let why = match (&condition.overridden, told) {
+            (Some(it), _) => format!("by {}: {}", it.by.user, it.reason),
+            (None, Some(rule)) => format!("{}: {}", rule.name, rule.summary),
+            (None, None) => String::new(),
+        };
+        let words = ansi::one_line(&format!("{} {status} {why}", condition.kind.words()));
+        let width = area.width.saturating_sub(4);
+        for line in text::wrap(&words, width, 2, scene.look.glyphs.ellipsis) {
+            let mut pen = scene.pen(buffer, area, row + rows);
+            pen.skip(2).write(&line, scene.style(role));
+            rows += 1;
+        }
+    }
+    rows
 }
 
 fn draw_actions(
@@ -197,8 +237,20 @@ pub(super) fn words(scene: &Scene<'_>, action: &ActionCard) -> (String, String) 
         return (why.unwrap_or_else(|| "not started".to_owned()), String::new());
     };
     if let Some(gate) = &attempt.gate {
+        if let Some(deferred) = &gate.deferred {
+            let left = super::coarse(deferred.effective_at.since(scene.now));
+            let by = &deferred.decision.by.user;
+            return (deferred.decision.status.to_string(), format!("by {by} in {left}, u undoes"));
+        }
         let left = super::coarse(gate.expires_at.since(scene.now));
+        if let Some(note) = &gate.note {
+            return ("waits for you".to_owned(), format!("{}: {}", note.by.user, note.text));
+        }
         return ("waits for you".to_owned(), format!("{left} left"));
+    }
+    if let Some(why) = &action.waits {
+        let error = attempt.error.as_ref().map_or_else(String::new, |it| it.message.clone());
+        return (why.sentence(), error);
     }
     let again =
         if attempt.number > 1 { format!("attempt {} ", attempt.number) } else { String::new() };
