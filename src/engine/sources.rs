@@ -1,6 +1,6 @@
 //! Starts executions: from commits on watched branches, or by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Engine, Fact, Refusal, Step};
 use crate::model::{
@@ -40,11 +40,9 @@ impl Engine {
             self.record(step, name, Fact::BaselineTaken { action: action.clone(), heads });
             return;
         };
-        let gone: Vec<String> = known
-            .keys()
-            .filter(|branch| !heads.iter().any(|head| head.branch == **branch))
-            .cloned()
-            .collect();
+        let there: BTreeSet<&str> = heads.iter().map(|head| head.branch.as_str()).collect();
+        let gone = known.keys().filter(|branch| !there.contains(branch.as_str())).cloned();
+        let gone: Vec<String> = gone.collect();
         for branch in gone {
             self.record(step, name, Fact::BranchDeleted { action: action.clone(), branch });
         }
