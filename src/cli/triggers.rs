@@ -193,7 +193,7 @@ fn in_json(
 ) -> Value {
     json!({
         "pipelineName": name,
-        "starts": explanations.iter().any(|it| it.starts()),
+        "starts": explanations.iter().any(Explanation::starts),
         "explanations": explanations.iter().map(explanation).collect::<Vec<_>>(),
         "recorded": declined
             .iter()
