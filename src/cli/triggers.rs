@@ -134,7 +134,12 @@ fn print(it: &Explanation) {
             }
         }
     }
-    let result = if it.ruling.starts() { "an execution starts" } else { "nothing starts" };
+    if let Some(name) = &it.required_variable {
+        output::line(format!(
+            "  the variable {name} has no default value: executions are started by hand only"
+        ));
+    }
+    let result = if it.starts() { "an execution starts" } else { "nothing starts" };
     output::line(format!("  → {result}"));
 }
 
@@ -188,7 +193,7 @@ fn in_json(
 ) -> Value {
     json!({
         "pipelineName": name,
-        "starts": explanations.iter().any(|it| it.ruling.starts()),
+        "starts": explanations.iter().any(Explanation::starts),
         "explanations": explanations.iter().map(explanation).collect::<Vec<_>>(),
         "recorded": declined
             .iter()
@@ -204,10 +209,13 @@ fn explanation(it: &Explanation) -> Value {
         "sourceActionName": it.action,
         "revisionId": it.revision.id,
         "branchName": it.revision.branch,
-        "starts": it.ruling.starts(),
+        "starts": it.starts(),
     });
     if let Some(tag) = &it.revision.tag {
         value["tagName"] = json!(tag);
+    }
+    if let Some(name) = &it.required_variable {
+        value["requiredVariable"] = json!(name);
     }
     match &it.ruling {
         Ruling::BranchName { branch_name, .. } => {

@@ -53,11 +53,9 @@ impl Engine {
             self.record(step, name, Fact::BaselineTaken { action: action.clone(), heads });
             return;
         };
-        let gone: Vec<String> = known
-            .keys()
-            .filter(|branch| !heads.iter().any(|head| head.branch == **branch))
-            .cloned()
-            .collect();
+        let there: BTreeSet<&str> = heads.iter().map(|head| head.branch.as_str()).collect();
+        let gone = known.keys().filter(|branch| !there.contains(branch.as_str())).cloned();
+        let gone: Vec<String> = gone.collect();
         for branch in gone {
             self.record(step, name, Fact::BranchDeleted { action: action.clone(), branch });
         }

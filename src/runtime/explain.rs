@@ -28,6 +28,14 @@ pub struct Explanation {
     pub action: ActionName,
     pub revision: SourceRevision,
     pub ruling: Ruling,
+    /// A variable without a default value: then only operators start executions.
+    pub required_variable: Option<String>,
+}
+
+impl Explanation {
+    pub fn starts(&self) -> bool {
+        self.ruling.starts() && self.required_variable.is_none()
+    }
 }
 
 pub enum Ruling {
@@ -53,7 +61,7 @@ pub enum Since {
 }
 
 impl Ruling {
-    pub fn starts(&self) -> bool {
+    fn starts(&self) -> bool {
         match self {
             Self::BranchName { matches, .. } => *matches,
             Self::ScheduleOnly(_) => false,
@@ -94,11 +102,16 @@ async fn explain_source(
         (None, Some(branch)) => vec![branch.clone()],
         (None, None) => branches_of(&git_dir, action, &commit).await?,
     };
+    let mut variables = definition.variables.iter();
+    let required = variables.find(|it| it.default_value.is_none());
+    let required_variable = required.map(|it| it.name.clone());
     let mut explanations = Vec::new();
     for branch in refs {
         let revision = SourceRevision { branch, tag: push.tag.clone(), ..commit.clone() };
         let ruling = rule(definition, &source, &revision, push).await.map_err(failed)?;
-        explanations.push(Explanation { action: action.name.clone(), revision, ruling });
+        let action = action.name.clone();
+        let required_variable = required_variable.clone();
+        explanations.push(Explanation { action, revision, ruling, required_variable });
     }
     Ok(explanations)
 }

@@ -21,7 +21,7 @@ pub use crate::store::History;
 pub use definitions::{DefinitionFiles, FilesError};
 pub use handle::{RuntimeHandle, SubmitError};
 pub use operation::{Operation, Receipt};
-use published::{Origin, Publisher};
+use published::{News, Origin, Publisher};
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -30,7 +30,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    engine::{Effect, Engine, Fact, Input, Refusal, board::Notice},
+    engine::{Effect, Engine, Input, Refusal, board::Notice},
     host::{
         GitError, StateDir, Tools, clock,
         state_dir::{RuntimeLock, StateDirError},
@@ -208,9 +208,7 @@ impl Owner {
         if !events.is_empty() {
             changed.extend(self.engine.waiting_for_others());
         }
-        let redefined =
-            events.iter().any(|event| matches!(event.fact, Fact::PipelineDefined { .. }));
-        self.publisher.publish(&self.engine, &changed, redefined);
+        self.publisher.publish(&self.engine, &changed, News::of(&events));
         for (reply, answer) in replies {
             // Whoever asked may have gone; the decision stands.
             let _ = reply.send(answer);

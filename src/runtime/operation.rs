@@ -9,7 +9,7 @@ use crate::{
     host::{Git, StateDir, git},
     model::{
         ActionName, ApprovalStatus, ApprovalToken, ExecutionId, Lane, PipelineName, SourceRevision,
-        StageName, StageStatus, Timestamp,
+        StageName, StageStatus, Timestamp, WatchedRefs,
     },
     providers::git_source::{BranchName, Source},
     store::History,
@@ -213,14 +213,22 @@ async fn look_up_revision(
             known: definitions.keys().map(ToString::to_string).collect(),
         })
     })?;
-    let source = Source::of(definition.primary_source(), &definition.base_directory());
+    let primary = definition.primary_source();
+    // Push filters make lanes of other branches than `BranchName` says; they can be named.
+    let refs =
+        branch.as_ref().map_or(WatchedRefs::BranchName, |_| definition.watched_refs(&primary.name));
+    let source = Source::of(primary, &definition.base_directory()).watching(refs);
     let failed = |error: crate::host::GitError| SubmitError::Revision(error.to_string());
     let git_dir = git::common_dir(&source.repository).await.map_err(failed)?;
     let heads = source.heads(&git_dir).await.map_err(failed)?;
     let names = || heads.iter().map(|it| it.branch.as_str()).collect::<Vec<_>>().join(", ");
     let branch = match (&source.branch, branch) {
         (BranchName::Exact(own), None) => own.clone(),
-        (BranchName::Exact(own), Some(asked)) if asked == *own => asked,
+        (BranchName::Exact(own), Some(asked))
+            if asked == *own || refs != WatchedRefs::BranchName =>
+        {
+            asked
+        }
         (BranchName::Exact(own), Some(asked)) => {
             let words = format!("{pipeline} releases the branch {own}, not {asked}");
             return Err(SubmitError::Revision(words));

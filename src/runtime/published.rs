@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::Definitions;
 use crate::{
     engine::{
-        Board, Engine,
+        Board, Engine, Event, Fact,
         board::{Notice, PipelineCard},
     },
     model::{ActionName, PipelineName},
@@ -28,6 +28,29 @@ pub(super) enum Origin {
     File(std::path::PathBuf),
     Source(ActionName),
     Serving,
+}
+
+/// What events bring besides what the cards show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    OnCards,
+    /// Something that no card shows, and that whoever tells events waits for.
+    OffCards,
+    Redefined,
+}
+
+impl News {
+    pub(super) fn of(events: &[Event]) -> Self {
+        let any = |is: fn(&Fact) -> bool| events.iter().any(|event| is(&event.fact));
+        if any(|fact| matches!(fact, Fact::PipelineDefined { .. })) {
+            Self::Redefined
+        } else if any(|fact| matches!(fact, Fact::StartDeclined { .. } | Fact::ScheduleSet { .. }))
+        {
+            Self::OffCards
+        } else {
+            Self::OnCards
+        }
+    }
 }
 
 type Notices = BTreeMap<(Option<PipelineName>, Origin), Notice>;
@@ -49,7 +72,7 @@ impl Publisher {
             watched: BTreeSet::new(),
         };
         let all = engine.state().pipelines.keys().cloned().collect();
-        publisher.publish(engine, &all, true);
+        publisher.publish(engine, &all, News::Redefined);
         (publisher, receiver)
     }
 
@@ -76,7 +99,7 @@ impl Publisher {
         &mut self,
         engine: &Engine,
         changed: &BTreeSet<PipelineName>,
-        redefined: bool,
+        news: News,
     ) {
         for name in changed {
             let Some(mut card) = engine.pipeline_card(name) else { continue };
@@ -89,13 +112,13 @@ impl Publisher {
             notices: self.notices_of(None),
         };
         self.sender.send_if_modified(|published| {
-            if redefined {
+            if news == News::Redefined {
                 let definitions = engine.state().pipelines.iter();
                 let definitions =
                     definitions.map(|(name, it)| (name.clone(), Arc::clone(&it.definition)));
                 published.definitions = Arc::new(definitions.collect());
             }
-            let another = redefined || !same(&published.board, &board);
+            let another = news != News::OnCards || !same(&published.board, &board);
             if another {
                 published.board = Arc::new(board);
             }

@@ -69,6 +69,11 @@ fn a_new_branch_is_judged_by_what_it_adds_to_the_default_branch() {
     let service = commit(&home, &["services/b.rs"]);
     home.git(&["branch", "feature/service"]);
     released_become(&home, &[format!("feature/service {service}")]);
+    home.newest_becomes("p", "Succeeded");
+    let docs = home.git(&["rev-parse", "feature/docs"]);
+    home.ok(&["start", "p", "--branch", "feature/docs"]);
+    let by_hand = format!("feature/docs {docs}");
+    released_become(&home, &[format!("feature/service {service}"), by_hand]);
 }
 
 #[test]
