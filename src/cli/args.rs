@@ -1,6 +1,6 @@
 //! What can be typed. The words here are the `--help` pages.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -51,6 +51,11 @@ pub(super) struct Global {
     /// Nothing moves on the screen by itself but elapsed times
     #[arg(long, global = true)]
     pub(super) no_motion: bool,
+
+    /// How many actions run at a time, of all pipelines; who is over it waits in the order of the
+    /// executions. Counts in the runtime that is started here [default: no limit]
+    #[arg(long, global = true, value_name = "N", env = "STAGEGATE_MAX_ACTIONS")]
+    pub(super) max_actions: Option<NonZeroUsize>,
 }
 
 #[derive(Subcommand)]

@@ -30,7 +30,7 @@ pub(super) async fn run(
         .map_err(|error| Failure::usage(format!("cannot listen to signals: {error}")))?;
     let began = clock::now();
     let files = pipeline_files(global).await?;
-    let Some(serving) = start_or_attach(state_dir, files).await? else {
+    let Some(serving) = start_or_attach(state_dir, files, global).await? else {
         return Err(nothing_to_show());
     };
     let (handle, began) = match &serving {

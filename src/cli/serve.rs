@@ -38,7 +38,11 @@ pub(super) async fn pipeline_files(global: &Global) -> Result<Vec<PathBuf>, Fail
     Ok(folder.into_iter().collect())
 }
 
-pub(super) fn options(state_dir: StateDir, files: Vec<PathBuf>) -> Result<Options, Failure> {
+pub(super) fn options(
+    state_dir: StateDir,
+    files: Vec<PathBuf>,
+    global: &Global,
+) -> Result<Options, Failure> {
     // On Linux this stays right when the file is replaced by a newer build.
     let running = PathBuf::from("/proc/self/exe");
     let program = if running.exists() {
@@ -46,7 +50,8 @@ pub(super) fn options(state_dir: StateDir, files: Vec<PathBuf>) -> Result<Option
     } else {
         std::env::current_exe().map_err(|error| Failure::usage(error.to_string()))?
     };
-    Ok(Options { state_dir, files: DefinitionFiles::new(files), program })
+    let files = DefinitionFiles::new(files);
+    Ok(Options { state_dir, files, program, max_actions: global.max_actions })
 }
 
 pub(super) async fn dashboard(state_dir: StateDir, global: &Global) -> Result<Exit, Failure> {
@@ -61,7 +66,7 @@ pub(super) async fn dashboard(state_dir: StateDir, global: &Global) -> Result<Ex
         Failure::usage(words).hint("`stagegate watch` and `stagegate status` work without one")
     })?;
     let files = pipeline_files(global).await?;
-    let Some(runtime) = start_or_attach(state_dir, files).await? else {
+    let Some(runtime) = start_or_attach(state_dir, files, global).await? else {
         return Err(nothing_to_show());
     };
     match runtime {
@@ -107,6 +112,7 @@ pub(super) enum Serving {
 pub(super) async fn start_or_attach(
     state_dir: StateDir,
     files: Vec<PathBuf>,
+    global: &Global,
 ) -> Result<Option<Serving>, Failure> {
     if let Some(handle) = RuntimeHandle::attach(state_dir.clone()).await? {
         handle.serve_files(files).await?;
@@ -115,7 +121,7 @@ pub(super) async fn start_or_attach(
     if files.is_empty() && !state_dir.exists() {
         return Ok(None);
     }
-    match Runtime::start(options(state_dir.clone(), files.clone())?).await {
+    match Runtime::start(options(state_dir.clone(), files.clone(), global)?).await {
         Ok(runtime) => Ok(Some(Serving::Inside(Box::new(runtime)))),
         // Another one started between our look and our try.
         Err(StartError::StateDir(served @ StateDirError::Served { .. })) => {
@@ -143,7 +149,7 @@ pub(super) async fn watch(state_dir: StateDir, global: &Global) -> Result<Exit, 
         Ok(history) => history.newest_event()?,
         Err(_) => 0,
     };
-    let mut runtime = Runtime::start(options(state_dir.clone(), files)?).await?;
+    let mut runtime = Runtime::start(options(state_dir.clone(), files, global)?).await?;
     output::say(format!(
         "serving {}; Ctrl+C ends it, running actions go on",
         state_dir.path().display()

@@ -66,8 +66,13 @@ fn decode_variable(node: &Node, problems: &Problems) -> Option<DraftVariable> {
 fn decode_stage(node: &Node, problems: &Problems) -> Option<DraftStage> {
     let mut table = TableReader::new(node, "a stage", problems)?;
     let name = table.required_string("name");
-    let actions = table.list("action");
-    let actions = actions.iter().filter_map(|node| decode_action(node, problems)).collect();
+    let written = table.list("action");
+    if let (Some(name), []) = (&name, written) {
+        let message = format!("stage `{}` has no action", name.value);
+        let remedy = "add a [[stage.action]] below it";
+        problems.push(Problem::new(&name.span, message).remedy(remedy));
+    }
+    let actions = written.iter().filter_map(|node| decode_action(node, problems)).collect();
     let before_entry = conditions::gate(&mut table, "before_entry", problems);
     let on_success = conditions::gate(&mut table, "on_success", problems);
     let on_failure = conditions::on_failure(&mut table, problems);

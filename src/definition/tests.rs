@@ -109,6 +109,15 @@ fn assert_problem(from: &str, to: &str, message: &str) {
 }
 
 #[test]
+fn a_stage_without_actions_is_told_apart_from_one_whose_action_is_wrong() {
+    let last = format!("{MINIMAL}[[stage]]\nname = \"Last\"\n");
+    let action = "[[stage.action]]\nname = \"a\"\ncommands = [\"true\"]\n";
+    let remedy = "add a [[stage.action]] below it";
+    assert_eq!(problems(&last), [format!("19:8 stage `Last` has no action ({remedy})")]);
+    assert_eq!(problems(&format!("{last}{action}")), ["20:1 `category` is missing"]);
+}
+
+#[test]
 fn each_structural_rule_has_its_message() {
     for (from, to, message) in [
         (

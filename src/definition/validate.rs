@@ -63,12 +63,6 @@ fn stage_count(draft: &Draft, problems: &Problems) {
             "Pipeline has too many stages. There can only be up to 50 stages in a pipeline",
         )),
     }
-    for stage in draft.stages.iter().filter(|stage| stage.actions.is_empty()) {
-        let message = format!("stage `{}` has no action", stage.name.value);
-        problems.push(
-            Problem::new(&stage.name.span, message).remedy("add a [[stage.action]] below it"),
-        );
-    }
 }
 
 fn source_comes_first(draft: &Draft, problems: &Problems) {

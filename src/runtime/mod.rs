@@ -13,6 +13,7 @@ mod socket;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
     path::PathBuf,
     sync::Arc,
 };
@@ -44,6 +45,8 @@ pub struct Options {
     pub files: DefinitionFiles,
     /// The program whose hidden verb is the supervisor: this one.
     pub program: PathBuf,
+    /// How many actions run at a time; no limit, if absent.
+    pub max_actions: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Error)]
@@ -82,12 +85,13 @@ pub struct Runtime {
 
 impl Runtime {
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { state_dir, files, program } = options;
+        let Options { state_dir, files, program, max_actions } = options;
         state_dir.create()?;
         let lock = state_dir.lock()?;
         let mut store = Store::open(&state_dir.database())?;
         let loaded = store.load()?;
-        let engine = Engine::new(loaded.state, seed()?, loaded.latest);
+        let mut engine = Engine::new(loaded.state, seed()?, loaded.latest);
+        engine.limit_actions(max_actions.map(NonZeroUsize::get));
         let known = engine.state().pipelines.values().map(|it| Arc::clone(&it.definition));
         let first_reading = files.read(known.collect())?;
         let tools = Tools::open(state_dir.clone(), program).await?;

@@ -58,7 +58,44 @@ fn cloudformation() {
 #[test]
 fn gitflow() {
     let home = runs_to_its_end("gitflow", "gitflow");
-    assert!(home.repository().join("deployed/main/current/version.txt").exists());
+    let deployed = |path: &str| {
+        let path = home.repository().join("deployed").join(path).join("current/version.txt");
+        std::fs::read_to_string(path).unwrap_or_default()
+    };
+    assert_eq!(deployed("production"), "1.0.0\n");
+    let _watch = home.watch_unready();
+    for (branch, version) in [
+        ("develop", "1.1.0"),
+        ("feature/x", "1.1.1"),
+        ("release/2", "2.0.0"),
+        ("hotfix/a", "1.0.1"),
+    ] {
+        // A branch that is there before its commit would start with main's.
+        home.git(&["checkout", "--quiet", "--detach", "main"]);
+        std::fs::write(home.repository().join("version.txt"), format!("{version}\n")).unwrap();
+        home.git(&["commit", "--quiet", "-am", &format!("version {version}")]);
+        home.git(&["branch", branch]);
+    }
+    // Four lanes go their ways: two end without production, two wait at gates of their own.
+    let newest =
+        |branch: &str| home.executions("gitflow").into_iter().find(|it| it["lane"] == branch);
+    for branch in ["develop", "feature/x"] {
+        eventually(&format!("{branch} has ended"), || {
+            (newest(branch)?["status"] == "Succeeded").then_some(())
+        });
+    }
+    for (branch, version) in [("hotfix/a", "1.0.1\n"), ("release/2", "2.0.0\n")] {
+        eventually(&format!("the gate of {branch} is approved"), || {
+            let gate = "gitflow/Approve/go-no-go";
+            (home.run(&["approve", gate, "--lane", branch]).code == 0).then_some(())
+        });
+        eventually(&format!("{branch} is in production"), || {
+            (newest(branch)?["status"] == "Succeeded").then_some(())
+        });
+        assert_eq!(deployed("production"), version);
+        assert_eq!(deployed(&format!("preview/{branch}")), version);
+    }
+    assert_eq!(deployed("preview/feature/x"), "1.1.1\n");
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub(super) async fn demo(arguments: args::Demo, global: &args::Global) -> Result
     let unusable = |error: std::io::Error| Failure::usage(format!("cannot make the demo: {error}"));
     let world = World::create(arguments.keep.as_deref()).await.map_err(unusable)?;
     let state_dir = StateDir::resolve(Some(&world.state_dir()))?;
-    let mut runtime = Runtime::start(serve::options(state_dir, vec![world.pipelines()])?).await?;
+    let options = serve::options(state_dir, vec![world.pipelines()], global)?;
+    let mut runtime = Runtime::start(options).await?;
     let handle = runtime.handle.clone();
     let script = world.play(handle.board());
     let showing = async {
