@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     ansi,
-    engine::board::{ActionCard, LaneCard, PipelineCard, StageCard, WaitReason},
+    engine::{
+        board::{ActionCard, LaneCard, OpenGate, PipelineCard, StageCard, WaitReason},
+        state::{DeferredDecision, Override},
+    },
     host::{StateDir, clock},
     model::{ActionStatus, Timestamp},
     runtime::RuntimeHandle,
@@ -78,12 +81,34 @@ fn print_stage(stage: &StageCard, now: Timestamp) {
             let name = format!("{} {}", condition.kind, rule.name);
             output::line(format!("      {name:<18} {status} {summary}"));
         }
+        if let Some(Override { by, reason, .. }) = &condition.overridden {
+            output::line(format!("        overridden by {by}: {}", ansi::one_line(reason)));
+        }
     }
     if let Some(waits) = &stage.waits {
         output::line(format!("      {}", waits.sentence()));
     }
     for action in &stage.actions {
         output::line(format!("      {:<18} {}", action.name, action_words(action, now)));
+        if let Some(gate) = action.latest.as_ref().and_then(|it| it.gate.as_ref()) {
+            print_gate(gate);
+        }
+    }
+}
+
+fn print_gate(gate: &OpenGate) {
+    if let Some(deferred) = &gate.deferred {
+        let DeferredDecision { decision, effective_at } = deferred;
+        output::line(format!(
+            "        {} by {} from {} on; `stagegate withdraw` takes it back. {}",
+            decision.status,
+            decision.by,
+            clock::local_date(*effective_at),
+            ansi::one_line(&decision.summary)
+        ));
+    }
+    if let Some(note) = &gate.note {
+        output::line(format!("        note by {}: {}", note.by, ansi::one_line(&note.text)));
     }
 }
 
@@ -111,9 +136,16 @@ fn action_words(action: &ActionCard, now: Timestamp) -> String {
 pub(super) async fn history(state_dir: StateDir, arguments: &History) -> Result<Exit, Failure> {
     let handle = RuntimeHandle::attach_or_read(state_dir).await?;
     let name = arguments.pipeline.as_str().into();
-    target::pipeline(&handle.board().borrow(), &name)?;
-    let history = handle.history()?;
+    let unknown = target::pipeline(&handle.board().borrow(), &name).err();
+    let (unknown, history) = match unknown {
+        Some(refusal) if !handle.state_dir().exists() => return Err(refusal.into()),
+        unknown => (unknown, handle.history()?),
+    };
     let executions = history.executions(&name, arguments.limit)?;
+    // A deleted pipeline is on no board any more, its executions are in the history.
+    if let (Some(refusal), []) = (unknown, executions.as_slice()) {
+        return Err(refusal.into());
+    }
     if arguments.json {
         let mut modes = BTreeMap::new();
         for it in &executions {
@@ -179,6 +211,9 @@ pub(super) async fn show(state_dir: StateDir, arguments: &Show) -> Result<Exit, 
             ansi::one_line(revision.subject()),
             ansi::one_line(&revision.author_name)
         ));
+    }
+    if let Some(target) = &execution.rollback_target {
+        output::line(format!("  ROLLBACK to {target}"));
     }
     if let Some(reason) = &execution.stop_reason {
         output::line(format!("  stopped   {}", ansi::one_line(reason)));

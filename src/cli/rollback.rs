@@ -4,6 +4,7 @@ use super::{
     Exit, Failure, args,
     operate::{connect, submit},
     output,
+    read::find_execution,
     target::{self, Target},
 };
 use crate::{
@@ -26,10 +27,7 @@ pub(super) async fn rollback(
     let history = handle.history()?;
     let target_execution = match arguments.to {
         Some(prefix) => {
-            let found = history.find(&prefix)?;
-            let [record] = found.as_slice() else {
-                return Err(Failure::usage(format!("{prefix} is not one execution")));
-            };
+            let record = find_execution(&history, &prefix)?;
             if record.version != card.version {
                 output::say(format!(
                     "{prefix} ran under version {}; the stage runs as version {} declares it",

@@ -134,6 +134,7 @@ impl State {
     }
 
     fn define(&mut self, name: &PipelineName, version: u32, new: &Arc<Pipeline>, at: Timestamp) {
+        self.deleted.remove(name);
         let pipeline = self.pipelines.entry(name.clone()).or_insert_with(|| PipelineState {
             version,
             definition: Arc::clone(new),
@@ -276,7 +277,9 @@ impl State {
     }
 
     fn delete_pipeline(&mut self, name: &PipelineName) {
-        self.pipelines.remove(name);
+        if let Some(deleted) = self.pipelines.remove(name) {
+            self.deleted.insert(name.clone(), deleted.version);
+        }
         self.deadlines.retain(|(_, deadline)| deadline.schedule_of(name).is_none());
         self.homes.retain(|_, home| home.pipeline != *name);
     }

@@ -30,7 +30,7 @@ impl Engine {
                 return Err(Refusal::NameTaken { pipeline: name, file });
             }
             Some(known) => known.version + 1,
-            None => 1,
+            None => self.state.deleted.get(&name).map_or(1, |version| version + 1),
         };
         let fact = Fact::PipelineDefined { version, definition: definition.into() };
         self.record(step, &name, fact);

@@ -39,6 +39,10 @@ pub struct State {
     pub lock_queues: BTreeMap<LockName, BTreeMap<u64, SlotKey>>,
     pub tickets: u64,
     pub executions_started: u64,
+    /// The newest version of each pipeline that was deleted; one that comes back counts on, so that
+    /// a version in the history always means one definition.
+    #[serde(default)]
+    pub deleted: BTreeMap<PipelineName, u32>,
 }
 
 /// A stage of a lane.

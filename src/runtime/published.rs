@@ -42,7 +42,10 @@ pub(super) enum News {
 impl News {
     pub(super) fn of(events: &[Event]) -> Self {
         let any = |is: fn(&Fact) -> bool| events.iter().any(|event| is(&event.fact));
-        if any(|fact| matches!(fact, Fact::PipelineDefined { .. })) {
+        let redefines = |fact: &Fact| {
+            matches!(fact, Fact::PipelineDefined { .. } | Fact::PipelineDeleted { .. })
+        };
+        if any(redefines) {
             Self::Redefined
         } else if any(|fact| matches!(fact, Fact::StartDeclined { .. } | Fact::ScheduleSet { .. }))
         {
@@ -102,7 +105,10 @@ impl Publisher {
         news: News,
     ) {
         for name in changed {
-            let Some(mut card) = engine.pipeline_card(name) else { continue };
+            let Some(mut card) = engine.pipeline_card(name) else {
+                self.forget(name);
+                continue;
+            };
             card.notices = self.notices_of(Some(name));
             card.is_watched = self.watched.contains(name);
             self.cards.insert(name.clone(), Arc::new(card));
@@ -124,6 +130,12 @@ impl Publisher {
             }
             another
         });
+    }
+
+    fn forget(&mut self, deleted: &PipelineName) {
+        self.cards.remove(deleted);
+        self.watched.remove(deleted);
+        self.notices.retain(|(about, _), _| about.as_ref() != Some(deleted));
     }
 
     fn notices_of(&self, pipeline: Option<&PipelineName>) -> Vec<Notice> {

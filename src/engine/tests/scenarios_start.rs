@@ -135,5 +135,5 @@ fn a_pipeline_is_deleted_only_when_nothing_is_under_way() {
     assert!(scene.engine.state().homes.is_empty());
     let again = pipeline("p", "Source > Build: make");
     scene.apply(Input::DefinitionLoaded(Box::new(again))).unwrap();
-    assert_eq!(scene.engine.state().pipelines["p"].version, 1);
+    assert_eq!(scene.engine.state().pipelines["p"].version, 2, "the history has a version 1");
 }
