@@ -2,6 +2,7 @@
 
 mod plan;
 mod pushes;
+mod reference;
 mod scenarios_approvals;
 mod scenarios_conditions;
 mod scenarios_controls;
