@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    engine::board::{ActionCard, InboundCard, LaneCard, PipelineCard, StageCard, WaitReason},
+    engine::board::{ActionCard, InboundCard, LaneCard, PipelineCard, StageCard},
     model::{
         Action, ApprovalDecision, ConditionType, ErrorDetails, ExecutionMode, Pipeline,
         SourceRevision, Timestamp,
@@ -20,12 +20,16 @@ fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
 }
 
 /// `GetPipelineState`.
-pub(super) fn pipeline_state(card: &PipelineCard, wanted: impl Fn(&&LaneCard) -> bool) -> Value {
+pub(super) fn pipeline_state(
+    card: &PipelineCard,
+    wanted: impl Fn(&&LaneCard) -> bool,
+    now: Timestamp,
+) -> Value {
     let stages = card
         .lanes
         .iter()
         .filter(wanted)
-        .flat_map(|lane| lane.stages.iter().map(move |stage| stage_state(lane, stage)));
+        .flat_map(|lane| lane.stages.iter().map(move |stage| stage_state(lane, stage, now)));
     json!({
         "pipelineName": card.name,
         "pipelineVersion": card.version,
@@ -35,8 +39,8 @@ pub(super) fn pipeline_state(card: &PipelineCard, wanted: impl Fn(&&LaneCard) ->
     })
 }
 
-fn stage_state(lane: &LaneCard, stage: &StageCard) -> Value {
-    let inbound: Vec<_> = stage.inbound.iter().map(inbound_execution).collect();
+fn stage_state(lane: &LaneCard, stage: &StageCard, now: Timestamp) -> Value {
+    let inbound: Vec<_> = stage.inbound.iter().map(|it| inbound_execution(it, now)).collect();
     object([
         ("stageName", json!(stage.name)),
         ("lane", json!(lane.lane)),
@@ -64,7 +68,7 @@ fn stage_state(lane: &LaneCard, stage: &StageCard) -> Value {
                 ])
             }),
         ),
-        ("waitReason", json!(stage.waits.as_ref().map(WaitReason::sentence))),
+        ("waitReason", json!(stage.waits.as_ref().map(|it| it.sentence(now)))),
         ("beforeEntryConditionState", condition_state(stage, ConditionType::BeforeEntry)),
         ("onSuccessConditionState", condition_state(stage, ConditionType::OnSuccess)),
         ("onFailureConditionState", condition_state(stage, ConditionType::OnFailure)),
@@ -122,12 +126,12 @@ fn condition_state(stage: &StageCard, kind: ConditionType) -> Value {
     ])
 }
 
-fn inbound_execution(inbound: &InboundCard) -> Value {
+fn inbound_execution(inbound: &InboundCard, now: Timestamp) -> Value {
     json!({
         "pipelineExecutionId": inbound.execution.id,
         "status": inbound.execution.status,
         "type": execution_type(inbound.execution.rollback_of.is_some()),
-        "waitReason": inbound.reason.sentence(),
+        "waitReason": inbound.reason.sentence(now),
     })
 }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     ansi,
     engine::{
-        board::{ActionCard, LaneCard, OpenGate, PipelineCard, StageCard, WaitReason},
+        board::{ActionCard, LaneCard, OpenGate, PipelineCard, StageCard},
         state::{DeferredDecision, Override},
     },
     host::{StateDir, clock},
@@ -28,8 +28,10 @@ pub(super) async fn status(state_dir: StateDir, arguments: Status) -> Result<Exi
     };
     let wanted =
         |lane: &&LaneCard| arguments.lane.as_ref().is_none_or(|name| lane.lane.as_str() == name);
+    let now = clock::now();
     if arguments.json {
-        let states: Vec<_> = cards.iter().map(|card| json::pipeline_state(card, wanted)).collect();
+        let states: Vec<_> =
+            cards.iter().map(|card| json::pipeline_state(card, wanted, now)).collect();
         match (arguments.pipeline.is_some(), states) {
             (true, mut states) => output::json(&states.remove(0)),
             (false, states) => output::json(&serde_json::Value::Array(states)),
@@ -39,7 +41,6 @@ pub(super) async fn status(state_dir: StateDir, arguments: Status) -> Result<Exi
     if cards.is_empty() {
         output::say("no pipeline yet: `stagegate init` writes one");
     }
-    let now = clock::now();
     for card in cards {
         output::line(format!("{}  version {}", card.name, card.version));
         for notice in &card.notices {
@@ -70,7 +71,7 @@ fn print_stage(stage: &StageCard, now: Timestamp) {
         output::line(format!(
             "      {} {} ({})",
             inbound.execution.revision.id.short(),
-            inbound.reason.sentence(),
+            inbound.reason.sentence(now),
             now.since(inbound.since)
         ));
     }
@@ -86,7 +87,7 @@ fn print_stage(stage: &StageCard, now: Timestamp) {
         }
     }
     if let Some(waits) = &stage.waits {
-        output::line(format!("      {}", waits.sentence()));
+        output::line(format!("      {}", waits.sentence(now)));
     }
     for action in &stage.actions {
         output::line(format!("      {:<18} {}", action.name, action_words(action, now)));
@@ -114,7 +115,7 @@ fn print_gate(gate: &OpenGate) {
 
 fn action_words(action: &ActionCard, now: Timestamp) -> String {
     let Some(attempt) = &action.latest else {
-        return action.waits.as_ref().map_or_else(|| "-".to_owned(), WaitReason::sentence);
+        return action.waits.as_ref().map_or_else(|| "-".to_owned(), |it| it.sentence(now));
     };
     let elapsed = attempt.ended_at.unwrap_or(now).since(attempt.started_at);
     match (&attempt.gate, &attempt.error, attempt.status) {
@@ -123,8 +124,12 @@ fn action_words(action: &ActionCard, now: Timestamp) -> String {
             gate.expires_at.since(now),
             gate.token
         ),
-        (None, Some(error), _) => {
-            format!("{} {elapsed}  {}", attempt.status, ansi::one_line(&error.message))
+        (None, Some(error), status) => {
+            let words = match &action.waits {
+                Some(waits) => waits.sentence(now),
+                None => format!("{status} {elapsed}"),
+            };
+            format!("{words}  {}", ansi::one_line(&error.message))
         }
         (None, None, ActionStatus::InProgress) => format!("{} {elapsed}", attempt.status),
         (None, None, _) => {

@@ -281,7 +281,7 @@ pub struct LockHolder {
 
 impl WaitReason {
     /// Returns the reason as one sentence without its subject.
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self, now: Timestamp) -> String {
         match self {
             Self::StageOccupied { by, gate: Some(gate) } => {
                 format!("waits: {} is in the stage, held at the gate {gate}", by.short())
@@ -308,7 +308,7 @@ impl WaitReason {
             }
             Self::Window { opens } => format!("waits for the window: opens {opens}"),
             Self::Rules { names } => format!("waits for the rule {}", list(names)),
-            Self::Retry { at, number } => format!("retry {number} at {} UTC", at.utc_clock()),
+            Self::Retry { at, number } => format!("retry {number} in {}", at.since(now)),
             Self::ConcurrencyLimit { scope, limit } => {
                 format!("waits: {limit} actions run, the limit {scope}")
             }

@@ -23,11 +23,6 @@ impl Timestamp {
             .map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string())
     }
 
-    /// Returns the time of day, for a moment not far away.
-    pub fn utc_clock(self) -> String {
-        self.utc().split_whitespace().nth(1).unwrap_or_default().to_owned()
-    }
-
     /// Returns epoch seconds with fractions, the way CodePipeline prints times in JSON.
     pub fn epoch_seconds(self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of today fit in 53 bits")]

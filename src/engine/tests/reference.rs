@@ -205,9 +205,10 @@ impl Naive {
         };
         let lock_is_taken = works_in(&|slot| slot.3 == LOCKED);
         let open = self.waiting.iter().filter(|(slot, _)| {
-            !self.disabled[slot.0][slot.3]
-                && !works_in(&|other| other == **slot)
-                && !(slot.3 == LOCKED && lock_is_taken)
+            let disabled = self.disabled[slot.0][slot.3];
+            let occupied = works_in(&|other| other == **slot);
+            let locked = slot.3 == LOCKED && lock_is_taken;
+            !(disabled || occupied || locked)
         });
         // Only the lock has a queue; among other slots the order does not matter.
         let first = open.min_by_key(|(_, (turn, _))| *turn).map(|(slot, _)| *slot);

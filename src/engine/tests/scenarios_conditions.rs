@@ -91,7 +91,10 @@ fn entry_rules_run_after_the_stage_is_locked() {
     scene.succeed("make");
     assert_eq!(scene.occupant("Deploy"), Some(execution));
     assert_eq!(scene.running(), ["probe@BEFORE_ENTRY"]);
-    assert_eq!(scene.stage("Deploy").waits.unwrap().sentence(), "waits for the rule probe");
+    assert_eq!(
+        scene.stage("Deploy").waits.unwrap().sentence(scene.now),
+        "waits for the rule probe"
+    );
     scene.succeed("probe@BEFORE_ENTRY");
     assert_eq!(scene.running(), ["ship"]);
 }
@@ -122,8 +125,8 @@ fn a_closed_window_is_waited_for_and_says_when_it_opens() {
     assert!(scene.running().is_empty());
     assert_eq!(scene.status(execution), InProgress);
     let words = "waits for the window: opens Mon 09:00 (Europe/Berlin)";
-    assert_eq!(scene.stage("Deploy").waits.unwrap().sentence(), words);
-    assert_eq!(scene.action("Deploy", "ship").waits.unwrap().sentence(), words);
+    assert_eq!(scene.stage("Deploy").waits.unwrap().sentence(scene.now), words);
+    assert_eq!(scene.action("Deploy", "ship").waits.unwrap().sentence(scene.now), words);
     scene.wait(Span(3 * Span::DAY.0));
     assert!(scene.running().is_empty(), "it is Sunday");
     scene.wait(Span(33 * Span::HOUR.0));

@@ -118,7 +118,7 @@ fn a_disabled_transition_holds_executions_back_and_enabling_lets_them_in() {
     scene.transition("Build", TransitionChange::Disable { reason });
     let execution = scene.commit("a1");
     assert_eq!(scene.waiting_before("Build"), [execution]);
-    let sentence = scene.stage("Build").inbound[0].reason.sentence();
+    let sentence = scene.stage("Build").inbound[0].reason.sentence(scene.now);
     assert_eq!(sentence, "waits: transition disabled by sam: release freeze");
     scene.transition("Build", TransitionChange::Enable);
     assert_eq!(scene.occupant("Build"), Some(execution));

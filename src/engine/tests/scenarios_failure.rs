@@ -60,7 +60,7 @@ fn a_retry_keeps_the_stage_and_waits_longer_each_time() {
         scene.fail("ship");
         assert!(scene.running().is_empty());
         assert_eq!(scene.occupant("Deploy"), Some(execution), "nobody slips in meanwhile");
-        let waits = scene.stage("Deploy").waits.unwrap().sentence();
+        let waits = scene.stage("Deploy").waits.unwrap().sentence(scene.now);
         assert!(waits.starts_with("retry "), "{waits}");
         scene.wait(Span((delay - 1) * 1_000));
         assert!(scene.running().is_empty());
@@ -84,7 +84,7 @@ fn an_action_is_tried_again_by_itself_while_its_siblings_go_on() {
     assert_eq!(scene.running(), ["lint"]);
     let action = scene.action("Build", "make");
     assert_eq!(action.latest.unwrap().status, ActionStatus::InProgress);
-    assert!(action.waits.unwrap().sentence().starts_with("retry 1 at "));
+    assert!(action.waits.unwrap().sentence(scene.now).starts_with("retry 1 in "));
     scene.succeed("lint");
     scene.wait(Span(5_000));
     scene.succeed("make");

@@ -84,7 +84,10 @@ fn a_waiter_names_the_lock_and_who_holds_it() {
     scene.commit_to("q", "main", "c1");
     scene.commit_to("p", "main", "c2");
     let inbound = &scene.stage("Deploy").inbound[0];
-    assert_eq!(inbound.reason.sentence(), "waits for the lock production: c1 of q (main) holds it");
+    assert_eq!(
+        inbound.reason.sentence(scene.now),
+        "waits for the lock production: c1 of q (main) holds it"
+    );
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn a_newer_execution_waits_while_the_stage_is_occupied() {
     let [older, newer] = [scene.commit("a1"), scene.commit("b2")];
     assert_eq!(scene.occupant("Build"), Some(older));
     assert_eq!(scene.waiting_before("Build"), [newer]);
-    let sentence = scene.stage("Build").inbound[0].reason.sentence();
+    let sentence = scene.stage("Build").inbound[0].reason.sentence(scene.now);
     assert_eq!(sentence, "waits: a1 is in the stage");
 }
 
@@ -70,7 +70,7 @@ fn a_newer_execution_supersedes_the_one_waiting_before_a_disabled_transition() {
     let older = scene.commit("a1");
     scene.succeed("make");
     assert_eq!(scene.waiting_before("Deploy"), [older]);
-    let sentence = scene.stage("Deploy").inbound[0].reason.sentence();
+    let sentence = scene.stage("Deploy").inbound[0].reason.sentence(scene.now);
     assert_eq!(sentence, "waits: transition disabled: freeze");
     let newer = scene.commit("b2");
     scene.succeed("make");

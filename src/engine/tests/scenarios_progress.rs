@@ -18,7 +18,7 @@ fn the_next_group_starts_only_after_every_action_of_the_current_one_succeeded() 
     scene.commit("a1");
     scene.succeed("lint");
     assert_eq!(scene.running(), ["unit"]);
-    let waits = scene.action("Test", "pack").waits.unwrap().sentence();
+    let waits = scene.action("Test", "pack").waits.unwrap().sentence(scene.now);
     assert_eq!(waits, "waits for unit");
     scene.succeed("unit");
     assert_eq!(scene.running(), ["pack"]);

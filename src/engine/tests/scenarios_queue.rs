@@ -173,7 +173,7 @@ fn a_waiter_says_how_many_are_before_it() {
         scene.commit(commit);
     }
     let inbound = scene.stage("Build").inbound;
-    let sentences: Vec<_> = inbound.iter().map(|it| it.reason.sentence()).collect();
+    let sentences: Vec<_> = inbound.iter().map(|it| it.reason.sentence(scene.now)).collect();
     assert_eq!(sentences, ["waits: c1 is in the stage", "waits: c2 is before it"]);
 }
 
@@ -186,7 +186,7 @@ fn a_stage_limit_holds_actions_back_and_says_so() {
     scene.commit("c1");
     assert_eq!(scene.running(), ["a", "b"]);
     let waits = scene.action("Build", "c").waits.unwrap();
-    assert_eq!(waits.sentence(), "waits: 2 actions run, the limit of the stage");
+    assert_eq!(waits.sentence(scene.now), "waits: 2 actions run, the limit of the stage");
     scene.succeed("a");
     assert_eq!(scene.running(), ["b", "c"]);
 }

@@ -45,7 +45,9 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mu
         let mut pen = scene.pen(buffer, body, 0);
         pen.skip(1).write(scene.look.glyphs.failed, scene.style(Role::Failed)).skip(1);
         pen.write(&ansi::one_line(words), scene.style(Role::Failed)).skip(2);
-        pen.write("r runs the failed actions again", scene.style(Role::Muted));
+        let next = action.waits.as_ref().map(|it| it.sentence(scene.now));
+        let next = next.as_deref().unwrap_or("r runs the failed actions again");
+        pen.write(next, scene.style(Role::Muted));
         body = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
     }
     if scene.ui.log.has_lines() {

@@ -100,7 +100,7 @@ fn draw_inbound(
     let words = format!(
         "{} {} ({})",
         inbound.execution.revision.id.short(),
-        inbound.reason.sentence(),
+        inbound.reason.sentence(scene.now),
         scene.age(inbound.since)
     );
     let lines = text::wrap(&words, area.width.saturating_sub(4), 3, glyphs.ellipsis);
@@ -233,7 +233,7 @@ fn elapsed(scene: &Scene<'_>, action: &ActionCard) -> String {
 /// Returns the status word and what more there is to say in the room that is left.
 pub(super) fn words(scene: &Scene<'_>, action: &ActionCard) -> (String, String) {
     let Some(attempt) = &action.latest else {
-        let why = action.waits.as_ref().map(crate::engine::board::WaitReason::sentence);
+        let why = action.waits.as_ref().map(|it| it.sentence(scene.now));
         return (why.unwrap_or_else(|| "not started".to_owned()), String::new());
     };
     if let Some(gate) = &attempt.gate {
@@ -250,7 +250,7 @@ pub(super) fn words(scene: &Scene<'_>, action: &ActionCard) -> (String, String) 
     }
     if let Some(why) = &action.waits {
         let error = attempt.error.as_ref().map_or_else(String::new, |it| it.message.clone());
-        return (why.sentence(), error);
+        return (why.sentence(scene.now), error);
     }
     let again =
         if attempt.number > 1 { format!("attempt {} ", attempt.number) } else { String::new() };
