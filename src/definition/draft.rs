@@ -5,7 +5,7 @@ use std::{ops::Range, path::Path};
 
 use super::{
     conditions::{DraftCondition, DraftOnFailure},
-    reader::Located,
+    reader::{Located, texts},
     triggers::DraftTrigger,
 };
 use crate::model::{
@@ -166,8 +166,13 @@ impl Draft {
             tags: self.tags.into_iter().map(|(key, it)| (key.value, it.value)).collect(),
         }
     }
-}
 
-pub(super) fn texts(located: Vec<Located<String>>) -> Vec<String> {
-    located.into_iter().map(|it| it.value).collect()
+    /// Tells whether tags start executions through a source action.
+    pub(super) fn starts_on_tags(&self, source_action: &str) -> bool {
+        let mut triggers = self.triggers.iter();
+        triggers.any(|trigger| {
+            trigger.source_action.value == source_action
+                && trigger.push.iter().any(|filter| filter.tags.is_some())
+        })
+    }
 }

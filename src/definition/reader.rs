@@ -14,6 +14,10 @@ pub(super) struct Located<T> {
     pub(super) span: Range<usize>,
 }
 
+pub(super) fn texts(located: Vec<Located<String>>) -> Vec<String> {
+    located.into_iter().map(|it| it.value).collect()
+}
+
 impl<T> Located<T> {
     pub(super) fn new(value: T, span: &Range<usize>) -> Self {
         Self { value, span: span.clone() }

@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use super::{
-    draft::{Draft, texts},
     node::Node,
-    reader::{Located, Problems, TableReader},
+    reader::{Located, Problems, TableReader, texts},
 };
 use crate::model::{Patterns, PipelineTrigger, PushFilter, Schedule};
 
@@ -147,16 +146,5 @@ impl DraftPatterns {
     ) -> impl Iterator<Item = (&'static str, &Located<Vec<Located<String>>>)> {
         let lists = [("includes", &self.includes), ("excludes", &self.excludes)];
         lists.into_iter().filter_map(|(name, list)| Some((name, list.as_ref()?)))
-    }
-}
-
-impl Draft {
-    /// Tells whether tags start executions through a source action.
-    pub(super) fn starts_on_tags(&self, source_action: &str) -> bool {
-        let mut triggers = self.triggers.iter();
-        triggers.any(|trigger| {
-            trigger.source_action.value == source_action
-                && trigger.push.iter().any(|filter| filter.tags.is_some())
-        })
     }
 }

@@ -4,12 +4,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Definitions, Message,
-    operation::{Operation, Receipt, prepare},
+    operation::{Operation, Receipt, SubmitError, prepare},
     published::Published,
     socket,
 };
@@ -36,22 +35,6 @@ enum Link {
     Socket,
     /// No runtime serves the state directory.
     Nowhere,
-}
-
-#[derive(Debug, Error)]
-pub enum SubmitError {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    #[error("{0}")]
-    Revision(String),
-    #[error("the runtime has ended")]
-    RuntimeGone,
-    #[error("cannot talk to the runtime: {0}")]
-    Connection(String),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    StateDir(#[from] StateDirError),
 }
 
 impl RuntimeHandle {

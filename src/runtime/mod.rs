@@ -20,8 +20,8 @@ use std::{
 
 pub use crate::store::History;
 pub use definitions::{DefinitionFiles, FilesError};
-pub use handle::{RuntimeHandle, SubmitError};
-pub use operation::{Operation, Receipt};
+pub use handle::RuntimeHandle;
+pub use operation::{Operation, Receipt, SubmitError};
 use published::{News, Origin, Publisher};
 use thiserror::Error;
 use tokio::{

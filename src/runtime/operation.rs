@@ -2,18 +2,35 @@
 //! look at a repository is looked up here, before the engine decides.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use super::{Definitions, handle::SubmitError};
+use super::Definitions;
 use crate::{
     engine::{Board, Comparison, Fact, Refusal, Relation, Request, Step, state::Release},
-    host::{Git, StateDir, git},
+    host::{Git, StateDir, git, state_dir::StateDirError},
     model::{
         ActionName, ApprovalStatus, ApprovalToken, ExecutionId, Lane, PipelineName, SourceRevision,
         StageName, StageStatus, Timestamp, WatchedRefs,
     },
     providers::git_source::{BranchName, Source},
-    store::History,
+    store::{History, StoreError},
 };
+
+#[derive(Debug, Error)]
+pub enum SubmitError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Revision(String),
+    #[error("the runtime has ended")]
+    RuntimeGone,
+    #[error("cannot talk to the runtime: {0}")]
+    Connection(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Operation {
