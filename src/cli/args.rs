@@ -65,7 +65,11 @@ pub(super) enum Verb {
     /// Writes a starter pipeline for the repository it stands in
     Init(Init),
     /// Runs without a screen and prints one line an event
-    Watch,
+    Watch(Watch),
+    /// Shows the dashboard of the runtime that is there; never starts one
+    Attach,
+    /// Ends the runtime that serves the state directory
+    Shutdown(Shutdown),
     /// Starts an execution, follows it, and exits with its result
     Run(Run),
     /// Starts an execution (`StartPipelineExecution`)
@@ -115,6 +119,26 @@ pub(super) struct Demo {
     /// Print plain lines instead of the dashboard, until every state has been reached
     #[arg(long)]
     pub(super) plain: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Watch {
+    /// Go on in the background, whatever becomes of this terminal
+    #[arg(long)]
+    pub(super) detach: bool,
+    #[arg(long, hide = true)]
+    pub(super) background: bool,
+}
+
+/// Without an option at once: running actions go on, and the next runtime picks them up.
+#[derive(Args)]
+pub(super) struct Shutdown {
+    /// Start nothing more, and end when the running actions have ended
+    #[arg(long)]
+    pub(super) when_idle: bool,
+    /// End the running actions too; their executions count as Stopped
+    #[arg(long, conflicts_with = "when_idle")]
+    pub(super) abandon: bool,
 }
 
 #[derive(Args)]

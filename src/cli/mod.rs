@@ -2,6 +2,7 @@
 //! error.
 
 mod args;
+mod background;
 mod decide;
 mod demo;
 mod exit;
@@ -52,7 +53,9 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         None => serve::dashboard(state_dir()?, &global).await,
         Some(Verb::Demo(it)) => demo::demo(it, &global).await,
         Some(Verb::Init(it)) => init::init(&it).await,
-        Some(Verb::Watch) => serve::watch(state_dir()?, &global).await,
+        Some(Verb::Watch(it)) => serve::watch(state_dir()?, &global, it).await,
+        Some(Verb::Attach) => background::attach(state_dir()?, &global).await,
+        Some(Verb::Shutdown(it)) => background::shutdown(state_dir()?, it).await,
         Some(Verb::Run(it)) => run::run(state_dir()?, &global, it).await,
         Some(Verb::Start(it)) => operate::start(state_dir()?, it).await,
         Some(Verb::Stop(it)) => operate::stop(state_dir()?, it).await,

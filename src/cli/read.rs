@@ -41,6 +41,9 @@ pub(super) async fn status(state_dir: StateDir, arguments: Status) -> Result<Exi
     if cards.is_empty() {
         output::say("no pipeline yet: `stagegate init` writes one");
     }
+    for notice in &board.notices {
+        output::line(format!("! {}", ansi::one_line(&notice.text)));
+    }
     for card in cards {
         output::line(format!("{}  version {}", card.name, card.version));
         for notice in &card.notices {

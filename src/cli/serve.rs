@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, Failure, args::Global, narrate, output};
+use super::{
+    Exit, Failure,
+    args::{self, Global},
+    background, narrate, output,
+};
 use crate::{
-    host::{Git, StateDir, state_dir::StateDirError},
+    host::{Git, StateDir, background::leave_terminal, state_dir::StateDirError},
     runtime::{DefinitionFiles, History, Options, Runtime, RuntimeHandle, StartError},
     tui,
 };
@@ -38,53 +42,56 @@ pub(super) async fn pipeline_files(global: &Global) -> Result<Vec<PathBuf>, Fail
     Ok(folder.into_iter().collect())
 }
 
+/// Returns this program, which is also the supervisor and the runtime in the background.
+pub(super) fn program() -> Result<PathBuf, Failure> {
+    // On Linux this stays right when the file is replaced by a newer build.
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() {
+        return Ok(running);
+    }
+    std::env::current_exe().map_err(|error| Failure::usage(error.to_string()))
+}
+
 pub(super) fn options(
     state_dir: StateDir,
     files: Vec<PathBuf>,
     global: &Global,
 ) -> Result<Options, Failure> {
-    // On Linux this stays right when the file is replaced by a newer build.
-    let running = PathBuf::from("/proc/self/exe");
-    let program = if running.exists() {
-        running
-    } else {
-        std::env::current_exe().map_err(|error| Failure::usage(error.to_string()))?
-    };
     let files = DefinitionFiles::new(files);
-    Ok(Options { state_dir, files, program, max_actions: global.max_actions })
+    Ok(Options { state_dir, files, program: program()?, max_actions: global.max_actions })
 }
 
-pub(super) async fn dashboard(state_dir: StateDir, global: &Global) -> Result<Exit, Failure> {
-    let look = tui::Look::choose(
-        global.theme.as_deref(),
-        global.ascii,
-        !global.no_motion,
-        !global.no_mouse,
-    )
-    .map_err(|error| Failure::usage(error.to_string()))?;
+/// Decides how the dashboard looks, once it is clear that there is a terminal for it.
+pub(super) fn look(global: &Global) -> Result<tui::Look, Failure> {
+    let (motion, mouse) = (!global.no_motion, !global.no_mouse);
+    let look = tui::Look::choose(global.theme.as_deref(), global.ascii, motion, mouse)
+        .map_err(|error| Failure::usage(error.to_string()))?;
     tui::require_terminal().map_err(|words| {
         Failure::usage(words).hint("`stagegate watch` and `stagegate status` work without one")
     })?;
+    Ok(look)
+}
+
+pub(super) async fn dashboard(state_dir: StateDir, global: &Global) -> Result<Exit, Failure> {
+    let look = look(global)?;
     let files = pipeline_files(global).await?;
-    let Some(runtime) = start_or_attach(state_dir, files, global).await? else {
+    let Some(runtime) = start_or_attach(state_dir.clone(), files.clone(), global).await? else {
         return Err(nothing_to_show());
     };
     match runtime {
         Serving::Attached(handle) => {
             tui::run(handle, look, tui::Ownership::Attached).await.map_err(terminal_failure)?;
         }
-        Serving::Inside(mut runtime) => {
-            let handle = runtime.handle.clone();
-            let ended = tokio::select! {
-                result = tui::run(handle, look, tui::Ownership::Inside) => {
-                    result.map_err(terminal_failure)?;
-                    None
+        Serving::Inside(runtime) => {
+            let left = tokio::select! {
+                left = tui::run(runtime.handle.clone(), look, tui::Ownership::Inside) => {
+                    left.map_err(terminal_failure)?
                 }
-                ended = runtime.ended() => Some(ended),
+                () = runtime.ended() => tui::Leave::Close,
             };
-            match ended {
-                Some(ended) => ended?,
-                None => runtime.shut_down().await?,
+            runtime.shut_down().await?;
+            if left == tui::Leave::Background {
+                return background::detach(state_dir, files, global).await;
             }
         }
     }
@@ -137,10 +144,21 @@ pub(super) async fn start_or_attach(
     }
 }
 
-pub(super) async fn watch(state_dir: StateDir, global: &Global) -> Result<Exit, Failure> {
+pub(super) async fn watch(
+    state_dir: StateDir,
+    global: &Global,
+    arguments: args::Watch,
+) -> Result<Exit, Failure> {
     let files = pipeline_files(global).await?;
     if files.is_empty() && !state_dir.exists() {
         return Err(nothing_to_show());
+    }
+    if arguments.detach {
+        return background::detach(state_dir, files, global).await;
+    }
+    if arguments.background {
+        leave_terminal()
+            .map_err(|error| Failure::usage(format!("cannot leave the terminal: {error}")))?;
     }
     let mut interrupt = signals(SignalKind::interrupt())?;
     let mut terminate = signals(SignalKind::terminate())?;
@@ -149,21 +167,31 @@ pub(super) async fn watch(state_dir: StateDir, global: &Global) -> Result<Exit, 
         Ok(history) => history.newest_event()?,
         Err(_) => 0,
     };
-    let mut runtime = Runtime::start(options(state_dir.clone(), files, global)?).await?;
+    let runtime = Runtime::start(options(state_dir.clone(), files, global)?).await?;
+    tell_systemd();
     output::say(format!(
         "serving {}; Ctrl+C ends it, running actions go on",
         state_dir.path().display()
     ));
     let handle = runtime.handle.clone();
     let exit = tokio::select! {
-        ended = runtime.ended() => { ended?; return Ok(Exit::Done) }
-        told = tell(&handle, From::After(before)) => { told?; Exit::Done }
+        () = runtime.ended() => Exit::Done,
+        told = tell(&handle, From::After(before)), if !arguments.background => {
+            told?;
+            Exit::Done
+        }
         _ = interrupt.recv() => Exit::Interrupted,
         _ = terminate.recv() => Exit::Done,
         _ = hangup.recv() => Exit::Done,
     };
     runtime.shut_down().await?;
     Ok(exit)
+}
+
+/// Says that the runtime is ready to whatever service manager waits for that.
+fn tell_systemd() {
+    // Without one, or with one that does not listen, there is nobody to tell.
+    let _ = sd_notify::notify(true, &[sd_notify::NotifyState::Ready]);
 }
 
 fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {

@@ -309,6 +309,9 @@ impl WaitReason {
             Self::Window { opens } => format!("waits for the window: opens {opens}"),
             Self::Rules { names } => format!("waits for the rule {}", list(names)),
             Self::Retry { at, number } => format!("retry {number} in {}", at.since(now)),
+            Self::ConcurrencyLimit { limit: 0, .. } => {
+                "waits: the runtime is about to end and starts nothing more".to_owned()
+            }
             Self::ConcurrencyLimit { scope, limit } => {
                 format!("waits: {limit} actions run, the limit {scope}")
             }
@@ -326,6 +329,14 @@ fn list<T: ToString>(names: &[T]) -> String {
 }
 
 impl Board {
+    /// Counts the actions for which something runs now; gates run nothing.
+    pub fn running_actions(&self) -> usize {
+        let lanes = self.pipelines.iter().flat_map(|it| &it.lanes);
+        let stages = lanes.flat_map(|it| &it.stages).filter(|it| it.is_occupied());
+        let attempts = stages.flat_map(|it| &it.actions).filter_map(|it| it.latest.as_ref());
+        attempts.filter(|it| it.ended_at.is_none() && it.gate.is_none()).count()
+    }
+
     pub fn pipeline(&self, name: &PipelineName) -> Option<&PipelineCard> {
         self.pipelines.iter().find(|card| card.name == *name).map(Arc::as_ref)
     }

@@ -121,6 +121,17 @@ impl Engine {
         locks.map(|key| &key.home).chain(held).map(|home| home.pipeline.clone()).collect()
     }
 
+    /// Returns the executions for which a job runs.
+    pub fn executions_at_work(&self) -> BTreeSet<(PipelineName, ExecutionId)> {
+        let actions = self.state.running.values().filter(|it| self.job_of(it).is_some());
+        let actions = actions.map(|action| action.execution);
+        let rules = self.state.running_rules.values().filter(|it| self.job_of_rule(it).is_some());
+        let executions = actions.chain(rules.map(|rule| rule.execution));
+        executions
+            .filter_map(|id| Some((self.state.homes.get(&id)?.pipeline.clone(), id)))
+            .collect()
+    }
+
     fn decide(&mut self, input: Input, now: Timestamp) -> Result<Step, Refusal> {
         self.now = self.now.max(now);
         let mut step = Step { at: self.now, ..Step::default() };

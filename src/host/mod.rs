@@ -2,6 +2,7 @@
 //! the object store for artifacts. Mechanisms only; nothing here knows what a stage is.
 
 pub mod artifacts;
+pub mod background;
 pub mod changes;
 pub mod clock;
 pub mod environment;

@@ -122,6 +122,11 @@ impl StateDir {
         self.0.join("stagegate.db")
     }
 
+    /// Returns where a runtime in the background writes what it has to say.
+    pub fn runtime_log(&self) -> PathBuf {
+        self.0.join("runtime.log")
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.0.join("runtime.sock")
     }

@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Definitions, Message,
+    Definitions, Ending, Message,
     operation::{Operation, Receipt, SubmitError, prepare},
     published::Published,
     socket,
@@ -117,6 +117,18 @@ impl RuntimeHandle {
                 Err(SubmitError::Refused(refusal)) => Err(self.with_history(refusal)),
                 recorded => recorded,
             },
+        }
+    }
+
+    /// Asks the runtime to end; returns when it knows.
+    pub async fn end(&self, ending: Ending, by: Operator) -> Result<(), SubmitError> {
+        match &self.link {
+            Link::Here { inbox, .. } => {
+                let message = Message::End { ending, by };
+                inbox.send(message).await.map_err(|_| SubmitError::RuntimeGone)
+            }
+            Link::Socket => socket::end(&self.state_dir, ending, by).await,
+            Link::Nowhere => Err(SubmitError::RuntimeGone),
         }
     }
 

@@ -2,6 +2,7 @@
 //! performs its effects. It never waits for work.
 
 mod definitions;
+mod ending;
 pub mod explain;
 pub mod handle;
 mod operation;
@@ -12,7 +13,7 @@ pub mod review;
 mod socket;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     num::NonZeroUsize,
     path::PathBuf,
     sync::Arc,
@@ -20,6 +21,7 @@ use std::{
 
 pub use crate::store::History;
 pub use definitions::{DefinitionFiles, FilesError};
+pub use ending::Ending;
 pub use handle::RuntimeHandle;
 pub use operation::{Operation, Receipt, SubmitError};
 use published::{News, Origin, Publisher};
@@ -31,12 +33,15 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    engine::{Effect, Engine, Input, Refusal, board::Notice},
+    engine::{
+        Effect, Engine, Input, Refusal,
+        board::{Notice, Severity},
+    },
     host::{
         GitError, StateDir, Tools, clock,
         state_dir::{RuntimeLock, StateDirError},
     },
-    model::PipelineName,
+    model::{Operator, PipelineName},
     store::{Store, StoreError},
 };
 
@@ -69,6 +74,7 @@ pub enum StartError {
 enum Message {
     Input { input: Box<Input>, reply: Option<Reply> },
     Notice { pipeline: Option<PipelineName>, origin: Origin, notice: Option<Notice> },
+    End { ending: Ending, by: Operator },
 }
 
 type Reply = oneshot::Sender<Result<Receipt, Refusal>>;
@@ -77,6 +83,8 @@ type Reply = oneshot::Sender<Result<Receipt, Refusal>>;
 pub struct Runtime {
     pub handle: RuntimeHandle,
     cancel: CancellationToken,
+    /// Cancelled when the owner of the engine has ended, whatever the reason.
+    over: CancellationToken,
     tasks: TaskTracker,
     owner: JoinHandle<Result<(), StoreError>>,
     door: JoinHandle<()>,
@@ -107,19 +115,24 @@ impl Runtime {
 
         let performer = performer::Performer::new(Arc::clone(&tools), inbox.clone(), tasks.clone());
         performer.end_orphans(&engine.state().running.keys().copied().collect());
-        let owner = Owner { engine, store, publisher, performer, messages };
-        let owner = tokio::spawn(owner.run(cancel.clone()));
+        let owner = Owner { engine, store, publisher, performer, messages, ending: None };
+        let over = CancellationToken::new();
+        let owner = tokio::spawn({
+            let (cancel, over) = (cancel.clone(), over.clone().drop_guard());
+            async move {
+                let _over = over;
+                owner.run(cancel).await
+            }
+        });
         let watching = definitions::watch(files, first_reading, inbox, published, cancel.clone());
         tasks.spawn(watching);
-        Ok(Self { handle, cancel, tasks, owner, door, _lock: lock })
+        Ok(Self { handle, cancel, over, tasks, owner, door, _lock: lock })
     }
 
-    /// Waits until the runtime ends by itself, which is always an error.
-    pub async fn ended(&mut self) -> Result<(), StoreError> {
-        match (&mut self.owner).await {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+    /// Waits until the runtime has nothing more to do: somebody has asked it to end, or it could
+    /// not write. `shut_down` tells which.
+    pub async fn ended(&self) {
+        self.over.cancelled().await;
     }
 
     /// Ends the runtime. Running actions go on under their supervisor.
@@ -152,6 +165,7 @@ struct Owner {
     publisher: Publisher,
     performer: performer::Performer,
     messages: mpsc::Receiver<Message>,
+    ending: Option<Ending>,
 }
 
 /// How many messages may share one transaction.
@@ -160,15 +174,15 @@ const BATCH: usize = 256;
 impl Owner {
     async fn run(mut self, cancel: CancellationToken) -> Result<(), StoreError> {
         self.take(vec![input(Input::RuntimeStarted)])?;
-        loop {
+        while !self.has_ended() {
             let mut batch = Vec::new();
             let deadline = self.engine.next_deadline();
             tokio::select! {
                 biased;
-                () = cancel.cancelled() => return Ok(()),
+                () = cancel.cancelled() => break,
                 count = self.messages.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
-                        return Ok(());
+                        break;
                     }
                 }
                 () = clock::sleep_until(deadline) => batch.push(input(Input::DeadlinePassed)),
@@ -176,6 +190,32 @@ impl Owner {
             // Writing history is the one thing everybody has to wait for.
             tokio::task::block_in_place(|| self.take(batch))?;
         }
+        self.performer.deliver_stops().await;
+        Ok(())
+    }
+
+    fn has_ended(&self) -> bool {
+        match self.ending {
+            None => false,
+            Some(Ending::Now) => true,
+            Some(Ending::WhenIdle | Ending::Abandon) => self.engine.executions_at_work().is_empty(),
+        }
+    }
+
+    /// Nothing starts from now on; returns what must be decided on the way out.
+    fn begin_to_end(&mut self, ending: Ending, by: &Operator) -> Vec<Input> {
+        self.ending = Some(ending);
+        self.engine.limit_actions(Some(0));
+        let text = match ending {
+            Ending::Now => return Vec::new(),
+            Ending::WhenIdle => {
+                format!("{by} ends this runtime when the running actions have ended")
+            }
+            Ending::Abandon => format!("{by} ends this runtime and its actions"),
+        };
+        let notice = Some(Notice { severity: Severity::Remark, text });
+        self.publisher.notice(None, Origin::Ending, notice);
+        if ending == Ending::Abandon { ending::stops(&self.engine, by) } else { Vec::new() }
     }
 
     /// Decides, stores, publishes, answers, performs: in this order.
@@ -184,8 +224,12 @@ impl Owner {
         let mut effects: Vec<Effect> = Vec::new();
         let mut replies = Vec::new();
         let mut changed: BTreeSet<PipelineName> = BTreeSet::new();
-        for message in batch {
+        let mut batch = VecDeque::from(batch);
+        while let Some(message) = batch.pop_front() {
             match message {
+                Message::End { ending, by } => {
+                    batch.extend(self.begin_to_end(ending, &by).into_iter().map(input));
+                }
                 Message::Notice { pipeline, origin, notice } => {
                     self.publisher.notice(pipeline.clone(), origin, notice);
                     changed.extend(pipeline);

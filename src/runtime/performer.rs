@@ -18,6 +18,8 @@ pub(super) struct Performer {
     tools: Arc<Tools>,
     inbox: mpsc::Sender<Message>,
     tasks: TaskTracker,
+    /// Stops on their way to the supervisors.
+    stops: TaskTracker,
 }
 
 impl Performer {
@@ -27,7 +29,7 @@ impl Performer {
             // If this fails, the first action will say why.
             let _ = warm.supervisor.warm_up().await;
         });
-        Self { tools, inbox, tasks }
+        Self { tools, inbox, tasks, stops: TaskTracker::new() }
     }
 
     /// Starts the work and returns at once.
@@ -40,12 +42,18 @@ impl Performer {
             }
             Effect::StopJob(id) => {
                 let directory = self.tools.state_dir.job(id);
-                self.tasks.spawn_blocking(move || {
+                self.stops.spawn_blocking(move || {
                     // The job's own task sees the end of it; its report is not wanted any more.
                     let _ = providers::stop(&directory);
                 });
             }
         }
+    }
+
+    /// Waits until every supervisor has been told what is to stop.
+    pub(super) async fn deliver_stops(&self) {
+        self.stops.close();
+        self.stops.wait().await;
     }
 
     fn run(&self, job: Job, start: Start) {

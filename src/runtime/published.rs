@@ -28,6 +28,7 @@ pub(super) enum Origin {
     File(std::path::PathBuf),
     Source(ActionName),
     Serving,
+    Ending,
 }
 
 /// What events bring besides what the cards show.

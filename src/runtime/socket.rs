@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{DefinitionFiles, Operation, Receipt, RuntimeHandle, SubmitError};
+use super::{DefinitionFiles, Ending, Operation, Receipt, RuntimeHandle, SubmitError};
 use crate::{
     engine::{Board, Refusal},
     host::StateDir,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Raised whenever client and runtime could misunderstand each other.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 /// How long a runtime may take from its lock to its socket, and how often to look.
 const START_UP: std::time::Duration = std::time::Duration::from_secs(5);
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
@@ -43,6 +43,10 @@ enum Call {
     Follow,
     Serve {
         files: Vec<PathBuf>,
+    },
+    End {
+        ending: Ending,
+        by: Operator,
     },
 }
 
@@ -138,6 +142,13 @@ async fn answer(
             files.add(more);
             send(&mut writer, Answer::Done).await
         }
+        Ok(Call::End { ending, by }) => {
+            let reply = match handle.end(ending, by).await {
+                Ok(()) => Answer::Done,
+                Err(error) => Answer::Failed(error.to_string()),
+            };
+            send(&mut writer, reply).await
+        }
         Ok(Call::Follow) => {
             let mut board = handle.board();
             loop {
@@ -230,7 +241,20 @@ pub(super) async fn serve_files(
     state_dir: &StateDir,
     files: Vec<PathBuf>,
 ) -> Result<(), SubmitError> {
-    match call(state_dir, Call::Serve { files }).await? {
+    tell(state_dir, Call::Serve { files }).await
+}
+
+pub(super) async fn end(
+    state_dir: &StateDir,
+    ending: Ending,
+    by: Operator,
+) -> Result<(), SubmitError> {
+    tell(state_dir, Call::End { ending, by }).await
+}
+
+/// Calls for something that has no answer but that it was heard.
+async fn tell(state_dir: &StateDir, body: Call) -> Result<(), SubmitError> {
+    match call(state_dir, body).await? {
         Answer::Done => Ok(()),
         Answer::Failed(words) => Err(SubmitError::Connection(words)),
         Answer::Receipt(_) | Answer::Refused(_) | Answer::Board(_) => Err(unexpected()),

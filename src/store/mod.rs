@@ -31,6 +31,11 @@ pub enum StoreError {
         path.display()
     )]
     TooNew { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "the history database {} has format {found}, this build reads {known}",
+        path.display()
+    )]
+    TooOld { path: PathBuf, found: usize, known: usize },
     #[error("the history database {} cannot be read", path.display())]
     Read { path: PathBuf, source: rusqlite::Error },
     #[error("the history database {} holds an entry this build cannot read", path.display())]
@@ -44,6 +49,9 @@ impl StoreError {
         match self {
             Self::TooNew { .. } => {
                 Some("use the newer stagegate that wrote it, or another --state-dir")
+            }
+            Self::TooOld { .. } => {
+                Some("start a runtime of this build: it brings the database up to date")
             }
             Self::Write { .. } => Some("check free space and permissions, then start it again"),
             Self::Open { .. } => Some("check that you may write to the state directory"),
@@ -126,8 +134,16 @@ fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(schema::BUSY_TIMEOUT).map_err(failed)?;
-    schema::check_format(&connection, path)?;
-    Ok(connection)
+    match schema::check_format(&connection, path)? {
+        schema::CURRENT => Ok(connection),
+        // Its runtime has not got further than to create the file.
+        0 => {
+            let empty = Connection::open_in_memory().map_err(failed)?;
+            schema::migrate(&empty, path)?;
+            Ok(empty)
+        }
+        found => Err(StoreError::TooOld { path: path.to_owned(), found, known: schema::CURRENT }),
+    }
 }
 
 fn load(connection: &Connection, path: &Path) -> Result<(Loaded, i64), StoreError> {

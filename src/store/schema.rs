@@ -72,6 +72,9 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
+/// The format this build reads and writes.
+pub(super) const CURRENT: usize = MIGRATIONS.len();
+
 pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -85,7 +88,7 @@ pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<usize
     let found: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = i64::try_from(CURRENT).unwrap_or(i64::MAX);
     match usize::try_from(found) {
         Ok(version) if found <= known => Ok(version),
         _ => Err(StoreError::TooNew { path: path.to_owned(), found, known }),

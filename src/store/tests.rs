@@ -133,6 +133,25 @@ fn a_database_of_a_newer_format_is_left_alone() {
 }
 
 #[test]
+fn a_database_that_is_only_a_file_yet_reads_as_an_empty_history() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("stagegate.db");
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(History::open(&path).unwrap().newest_event().unwrap(), 0);
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "reading writes nothing");
+}
+
+#[test]
+fn a_reader_leaves_a_database_of_an_older_format_to_the_runtime() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("stagegate.db");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
+    let Err(error) = History::open(&path) else { panic!("it opened") };
+    assert!(matches!(error, StoreError::TooOld { found: 1, .. }), "{error}");
+    assert!(error.hint().unwrap().contains("runtime"));
+}
+
+#[test]
 fn a_wildcard_is_no_execution_id() {
     let fixture = Fixture::new();
     let history = History::open(&fixture.path()).unwrap();

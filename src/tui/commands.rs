@@ -64,6 +64,9 @@ commands! {
     Undo, "undo", "Take back an approval that has not taken effect yet", [Main: ["u"]];
     GiveWay, "give-way", "Close the gate for the newest execution behind it", [Main: ["W"]];
     Note, "note", "Pin a note to the gate", [Main: ["m"]];
+    Background, "background", "Leave, and the runtime goes on in the background", [Dialog: ["b"]];
+    EndWhenIdle, "end-when-idle", "End the runtime when the running actions have ended", [Dialog: ["w"]];
+    EndNow, "end-now", "End the running actions and the runtime", [Dialog: ["X"]];
     Start, "start", "Start an execution of this lane", [Main: ["S"]];
     Transition, "transition", "Disable or enable the transition into the stage", [Main: ["t"]];
     Follow, "follow", "Follow the log, or stop following", [Main: ["f"]];

@@ -42,6 +42,16 @@ use crate::{
 pub enum Ownership {
     Inside,
     Attached,
+    /// Inside, and nobody minds.
+    Demo,
+}
+
+/// How somebody has left the dashboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    Close,
+    /// The runtime is to go on without the dashboard.
+    Background,
 }
 
 /// How often elapsed times, spinners and open logs are looked at while something runs.
@@ -65,7 +75,7 @@ pub fn render(board: Arc<Board>, look: &Look, area: Rect, now: Timestamp) -> Buf
 }
 
 /// Shows the dashboard until somebody leaves it.
-pub async fn run(handle: RuntimeHandle, look: Look, ownership: Ownership) -> io::Result<()> {
+pub async fn run(handle: RuntimeHandle, look: Look, ownership: Ownership) -> io::Result<Leave> {
     let mut signals = Signals::listen()?;
     let screen = Screen::take(look.mouse)?;
     let (answers, inbox) = mpsc::channel(16);
@@ -120,7 +130,7 @@ struct Dashboard {
 /// Whether to go on.
 enum Flow {
     Continue,
-    Quit,
+    Quit(Leave),
 }
 
 impl Dashboard {
@@ -129,7 +139,7 @@ impl Dashboard {
         mut board: tokio::sync::watch::Receiver<Arc<Board>>,
         mut inbox: mpsc::Receiver<Answer>,
         signals: &mut Signals,
-    ) -> io::Result<()> {
+    ) -> io::Result<Leave> {
         let mut keys = EventStream::new();
         loop {
             self.draw()?;
@@ -138,14 +148,14 @@ impl Dashboard {
                 biased;
                 end = signals.next() => {
                     if end {
-                        return Ok(());
+                        return Ok(Leave::Close);
                     }
                     self.screen.suspend()?;
                 }
                 event = keys.next() => {
-                    let Some(event) = event else { return Ok(()) };
-                    if let Flow::Quit = self.event(event?)? {
-                        return Ok(());
+                    let Some(event) = event else { return Ok(Leave::Close) };
+                    if let Flow::Quit(leave) = self.event(event?)? {
+                        return Ok(leave);
                     }
                 }
                 Some(answer) = inbox.recv() => self.answer(answer),
@@ -256,8 +266,8 @@ impl Dashboard {
             Event::Key(_) | Event::Resize(..) | Event::FocusGained | Event::FocusLost => Vec::new(),
         };
         for wish in wishes {
-            if let Flow::Quit = self.wish(wish)? {
-                return Ok(Flow::Quit);
+            if let Flow::Quit(leave) = self.wish(wish)? {
+                return Ok(Flow::Quit(leave));
             }
         }
         Ok(Flow::Continue)
@@ -265,7 +275,15 @@ impl Dashboard {
 
     fn wish(&mut self, wish: Wish) -> io::Result<Flow> {
         match wish {
-            Wish::Quit => return Ok(Flow::Quit),
+            Wish::Quit(leave) => return Ok(Flow::Quit(leave)),
+            Wish::End(ending) => {
+                let (handle, answers) = (self.handle.clone(), self.answers.clone());
+                tokio::spawn(async move {
+                    let result = handle.end(ending, environment::operator("dashboard")).await;
+                    let result = result.map(|()| Receipt::default());
+                    let _ = answers.send(Answer::Submitted(result)).await;
+                });
+            }
             Wish::Redraw => self.screen.terminal.clear()?,
             Wish::Suspend => self.screen.suspend()?,
             Wish::NextTheme => {

@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{
-    Look, Ownership,
+    Leave, Look, Ownership,
     hit::Hits,
     ui::{Overlay, Ui, Wish},
     views,
@@ -18,7 +18,7 @@ use crate::{
         ApprovalStatus, FailureType, JobReport, JobSuccess, RevisionId, SourceRevision, Span,
         Timestamp,
     },
-    runtime::{Operation, review::Review},
+    runtime::{Ending, Operation, review::Review},
 };
 
 const SHOP: &str = r#"
@@ -276,7 +276,22 @@ fn escape_never_quits_and_q_asks_while_something_is_under_way() {
     assert!(press(&mut ui, &mut now, "esc esc esc esc").is_empty());
     assert!(press(&mut ui, &mut now, "q").is_empty());
     assert!(matches!(ui.overlays.last(), Some(Overlay::Dialog(_))));
-    assert_eq!(press(&mut ui, &mut now, "y"), [Wish::Quit]);
+    assert_eq!(press(&mut ui, &mut now, "y"), [Wish::Quit(Leave::Close)]);
+}
+
+#[test]
+fn a_dashboard_that_runs_its_runtime_offers_every_way_to_leave_the_work() {
+    let shop = Shop::new();
+    for (key, expected) in [
+        ("b", Wish::Quit(Leave::Background)),
+        ("w", Wish::End(Ending::WhenIdle)),
+        ("X", Wish::End(Ending::Abandon)),
+    ] {
+        let (mut ui, mut now) = (shop.ui(), shop.now);
+        assert!(press(&mut ui, &mut now, key).is_empty(), "{key} does nothing outside the dialog");
+        assert!(press(&mut ui, &mut now, "esc q").is_empty());
+        assert_eq!(press(&mut ui, &mut now, key), [expected]);
+    }
 }
 
 fn look() -> Look {

@@ -8,22 +8,29 @@ fn current(home: &Home) -> String {
     std::fs::read_to_string(home.root().join("target/current/file.txt")).unwrap_or_default()
 }
 
-#[test]
-fn a_rollback_after_three_good_and_one_failed_deploy_puts_the_third_back() {
-    let stages = r#"[[stage]]
+/// A stage that deploys first and finds out then whether that was wise.
+fn deploy(settings: &str) -> String {
+    format!(
+        r#"[[stage]]
 name = "Deploy"
+{settings}
 [[stage.action]]
 name = "ship"
 category = "Deploy"
 provider = "Directory"
-configuration = { TargetPath = "../target" }
+configuration = {{ TargetPath = "../target" }}
 [[stage.action]]
 name = "smoke"
 category = "Test"
 run_order = 2
 commands = ["! grep -q broken file.txt"]
-"#;
-    let home = Home::with_pipeline(&pipeline("p", "main", stages));
+"#
+    )
+}
+
+#[test]
+fn a_rollback_after_three_good_and_one_failed_deploy_puts_the_third_back() {
+    let home = Home::with_pipeline(&pipeline("p", "main", &deploy("")));
     let _watch = home.watch();
     let mut commits = Vec::new();
     for subject in ["one", "two", "three"] {
@@ -57,21 +64,8 @@ commands = ["! grep -q broken file.txt"]
 
 #[test]
 fn a_failed_deploy_rolls_back_by_itself_where_the_stage_says_so() {
-    let stages = r#"[[stage]]
-name = "Deploy"
-on_failure = { result = "ROLLBACK" }
-[[stage.action]]
-name = "ship"
-category = "Deploy"
-provider = "Directory"
-configuration = { TargetPath = "../target" }
-[[stage.action]]
-name = "smoke"
-category = "Test"
-run_order = 2
-commands = ["! grep -q broken file.txt"]
-"#;
-    let home = Home::with_pipeline(&pipeline("p", "main", stages));
+    let stages = deploy("on_failure = { result = \"ROLLBACK\" }");
+    let home = Home::with_pipeline(&pipeline("p", "main", &stages));
     let _watch = home.watch();
     home.commit("good");
     home.newest_becomes("p", "Succeeded");

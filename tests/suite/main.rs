@@ -11,6 +11,7 @@ mod support;
 
 mod actions;
 mod architecture;
+mod background;
 mod cli;
 mod controls;
 mod dashboard;

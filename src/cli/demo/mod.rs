@@ -34,21 +34,22 @@ pub(super) async fn demo(arguments: args::Demo, global: &args::Global) -> Result
     let world = World::create(arguments.keep.as_deref()).await.map_err(unusable)?;
     let state_dir = StateDir::resolve(Some(&world.state_dir()))?;
     let options = serve::options(state_dir, vec![world.pipelines()], global)?;
-    let mut runtime = Runtime::start(options).await?;
+    let runtime = Runtime::start(options).await?;
     let handle = runtime.handle.clone();
     let script = world.play(handle.board());
     let showing = async {
         if arguments.plain {
             return show_plainly(&handle).await;
         }
-        tui::run(handle.clone(), look, tui::Ownership::Inside)
+        tui::run(handle.clone(), look, tui::Ownership::Demo)
             .await
+            .map(drop)
             .map_err(serve::terminal_failure)
     };
     let shown = tokio::select! {
         shown = showing => shown,
         failed = script => failed.map_err(unusable),
-        ended = runtime.ended() => ended.map_err(Failure::from),
+        () = runtime.ended() => Ok(()),
     };
     world.stop_actions(&runtime.handle).await;
     runtime.shut_down().await?;

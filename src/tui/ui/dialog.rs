@@ -16,6 +16,7 @@ use crate::{
         RetryMode, Span, StageName, StopMode, Timestamp,
     },
     runtime::{Operation, review::Review},
+    tui::{Leave, Ownership},
 };
 
 /// How long a new dialog ignores its confirming key.
@@ -257,13 +258,31 @@ impl Dialog {
         Self::new(subject, "Note".to_owned(), lines, now).with_field("note", Required::No, true)
     }
 
-    pub(crate) fn quit(now: Timestamp) -> Self {
-        let lines = vec![
-            "The runtime is part of this dashboard: commits are not watched while it is closed."
-                .to_owned(),
-            "Running actions go on and are picked up at the next start; gates keep waiting."
-                .to_owned(),
-        ];
+    /// What may become of the runtime when somebody leaves.
+    pub(crate) fn quit(ownership: Ownership, something_runs: bool, now: Timestamp) -> Self {
+        let mut lines = match ownership {
+            Ownership::Attached => vec![
+                "The runtime is a process of its own.".to_owned(),
+                "y  leave; the runtime goes on".to_owned(),
+            ],
+            Ownership::Inside | Ownership::Demo => vec![
+                "The runtime is part of this dashboard. Gates keep waiting in any case.".to_owned(),
+                "b  leave, and the runtime goes on in the background: `stagegate` attaches to it"
+                    .to_owned(),
+                "y  leave, and commits are not watched until the next start, which also picks up \
+                 the actions that run now"
+                    .to_owned(),
+            ],
+        };
+        if something_runs {
+            lines.push(
+                "w  wait: nothing more starts, and the runtime ends when the running actions have"
+                    .to_owned(),
+            );
+            lines.push(
+                "X  end the running actions now (TERM, then KILL), and the runtime".to_owned(),
+            );
+        }
         Self::new(Subject::Quit, "Leave".to_owned(), lines, now)
     }
 
@@ -393,7 +412,7 @@ impl Dialog {
                 }
                 Operation::Plain(request)
             }
-            Subject::Quit => return Wish::Quit,
+            Subject::Quit => return Wish::Quit(Leave::Close),
         })
     }
 }

@@ -2,16 +2,21 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{Overlay, Pane, Ui, Wish, dialog::Dialog, field::TextField, list::CommandList};
+use super::{
+    Overlay, Pane, Ui, Wish,
+    dialog::{Dialog, Subject},
+    field::TextField,
+    list::CommandList,
+};
 use crate::{
     engine::{
         Request,
         board::{GateAt, Severity, StageCard},
     },
     model::{ApprovalStatus, ConditionStatus, RetryMode, StageStatus, StopMode, Timestamp},
-    runtime::Operation,
+    runtime::{Ending, Operation},
     tui::{
-        Ownership,
+        Leave, Ownership,
         commands::{Command, Context},
         hit::Target,
         keymap::Resolved,
@@ -30,7 +35,7 @@ impl Ui {
             }
             Some(Overlay::Dialog(dialog)) if dialog.has_active_field() => {
                 if is_leave(key) {
-                    return vec![Wish::Quit];
+                    return vec![Wish::Quit(Leave::Close)];
                 }
                 if let Some(field) = &mut dialog.field {
                     match key.code {
@@ -117,7 +122,7 @@ impl Ui {
     fn key_in_list(&mut self, key: KeyEvent, now: Timestamp) -> Vec<Wish> {
         let Some(Overlay::Commands(list)) = self.overlays.last_mut() else { return Vec::new() };
         match key.code {
-            _ if is_leave(key) => return vec![Wish::Quit],
+            _ if is_leave(key) => return vec![Wish::Quit(Leave::Close)],
             KeyCode::Esc => {
                 self.overlays.pop();
             }
@@ -234,7 +239,10 @@ impl Ui {
             Command::Redraw => return vec![Wish::Redraw],
             Command::Suspend => return vec![Wish::Suspend],
             Command::Quit => return self.quit(now),
-            Command::Leave => return vec![Wish::Quit],
+            Command::Leave => return vec![Wish::Quit(Leave::Close)],
+            Command::Background | Command::EndWhenIdle | Command::EndNow => {
+                return self.leave_somehow(now);
+            }
         }
         Vec::new()
     }
@@ -253,6 +261,19 @@ impl Ui {
                     return vec![wish];
                 }
             }
+            Command::Background | Command::EndWhenIdle | Command::EndNow
+                if dialog.subject == Subject::Quit && dialog.is_armed(now) =>
+            {
+                self.overlays.pop();
+                return vec![match command {
+                    Command::Background if self.ownership == Ownership::Inside => {
+                        Wish::Quit(Leave::Background)
+                    }
+                    Command::EndWhenIdle => Wish::End(Ending::WhenIdle),
+                    Command::EndNow => Wish::End(Ending::Abandon),
+                    _ => Wish::Quit(Leave::Close),
+                }];
+            }
             Command::SayNo => dialog.reject_instead(),
             Command::Back | Command::Quit => {
                 self.overlays.pop();
@@ -264,7 +285,7 @@ impl Ui {
             Command::Help => self.overlays.push(Overlay::Commands(CommandList::help(context))),
             Command::Redraw => return vec![Wish::Redraw],
             Command::Suspend => return vec![Wish::Suspend],
-            Command::Leave => return vec![Wish::Quit],
+            Command::Leave => return vec![Wish::Quit(Leave::Close)],
             // Everything else belongs to what lies below the dialog.
             _ => {}
         }
@@ -328,9 +349,13 @@ impl Ui {
         let alive =
             self.board.pipelines.iter().flat_map(|it| &it.lanes).any(|it| !it.alive.is_empty());
         if self.ownership == Ownership::Inside && alive {
-            return self.open_dialog(Dialog::quit(now));
+            return self.leave_somehow(now);
         }
-        vec![Wish::Quit]
+        vec![Wish::Quit(Leave::Close)]
+    }
+
+    fn leave_somehow(&mut self, now: Timestamp) -> Vec<Wish> {
+        self.open_dialog(Dialog::quit(self.ownership, self.something_runs(), now))
     }
 
     fn review(&mut self, status: ApprovalStatus, now: Timestamp) -> Vec<Wish> {

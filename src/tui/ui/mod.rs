@@ -14,11 +14,11 @@ use dialog::{Dialog, Subject};
 use list::CommandList;
 pub(super) use selection::Selection;
 
-use super::{commands::Context, keymap::Keymap, log_pane::LogPane};
+use super::{Leave, commands::Context, keymap::Keymap, log_pane::LogPane};
 use crate::{
     engine::board::{ActionCard, Board, GateAt, LaneCard, PipelineCard, Severity, StageCard},
     model::{ActionExecutionId, ApprovalToken, Span, Timestamp},
-    runtime::{Operation, review::Review},
+    runtime::{Ending, Operation, review::Review},
 };
 
 /// How long a message stays.
@@ -70,7 +70,8 @@ pub(super) struct Toast {
 pub(super) enum Wish {
     Submit(Operation),
     LoadReview(ApprovalToken),
-    Quit,
+    Quit(Leave),
+    End(Ending),
     Suspend,
     Redraw,
     NextTheme,
@@ -185,14 +186,6 @@ impl Ui {
 
     /// Tells whether anything on the board runs, so that elapsed times must move.
     pub(super) fn something_runs(&self) -> bool {
-        self.board.pipelines.iter().flat_map(|it| &it.lanes).flat_map(|it| &it.stages).any(
-            |stage| {
-                stage.is_occupied()
-                    && stage.actions.iter().any(|action| {
-                        let attempt = action.latest.as_ref();
-                        attempt.is_some_and(|it| it.ended_at.is_none() && it.gate.is_none())
-                    })
-            },
-        )
+        self.board.running_actions() > 0
     }
 }
