@@ -212,7 +212,7 @@ impl Fleet {
     }
 
     fn approve(&mut self, pipeline: &PipelineName, gate: &ActionRef, approval: &Approval) {
-        let home = &self.engine.state().homes[&gate.execution];
+        let home = &self.engine.state().executions[&gate.execution].home;
         let deployed = self.engine.state().last_success(home, &gate.stage);
         let deployed = deployed.map(|it| it.revision.id.clone());
         let request = Request::PutApprovalResult {

@@ -1,6 +1,6 @@
 //! Events as plain lines, one each.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     ansi,
@@ -208,7 +208,7 @@ fn skipped(reason: SkipReason) -> &'static str {
     }
 }
 
-fn baseline(heads: &BTreeMap<String, SourceRevision>) -> String {
+fn baseline(heads: &BTreeMap<String, Arc<SourceRevision>>) -> String {
     let listed = heads.iter().take(LISTED);
     let mut words: Vec<_> =
         listed.map(|(branch, head)| format!("{branch} {}", head.id.short())).collect();

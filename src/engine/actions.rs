@@ -1,5 +1,7 @@
 //! Starts actions, makes their jobs and takes their results.
 
+use std::sync::Arc;
+
 use super::{
     ActionRef, Effect, Engine, Fact, Step,
     state::{Approval, Execution, Progress, ResolvedAction},
@@ -47,8 +49,8 @@ impl Engine {
         let attempts = entered.and_then(|it| it.attempts.get(&action.name)).copied();
         let attempt = 1 + attempts.unwrap_or(0);
         let (resolved, problem) = match resolve(action, state) {
-            Ok(resolved) => (resolved, None),
-            Err(unresolved) => (as_written(action), Some(unresolved)),
+            Ok(resolved) => (resolved.into(), None),
+            Err(unresolved) => (as_written(action).into(), Some(unresolved)),
         };
         let known = state.revisions.iter().find(|it| it.action == action.name).cloned();
         let name = action.name.clone();
@@ -70,7 +72,7 @@ impl Engine {
         {
             let success = JobSuccess {
                 summary: format!("{} {}", revision.id.short(), revision.subject()),
-                variables: revision.variables().collect(),
+                variables: Arc::new(revision.variables().collect()),
                 artifacts: action
                     .output_artifacts
                     .iter()
@@ -112,7 +114,7 @@ impl Engine {
         job: ActionExecutionId,
         action: Action,
     ) -> Option<Job> {
-        let home = self.state.homes.get(&id)?;
+        let home = self.state.home(id)?;
         let execution = self.state.execution(id)?;
         let inputs = action
             .input_artifacts
@@ -130,7 +132,7 @@ impl Engine {
             execution: id,
             action,
             base_directory: execution.definition.base_directory(),
-            revisions: execution.revisions.clone(),
+            revisions: Arc::clone(&execution.revisions),
             withheld_environment: execution.definition.secret_environment(),
             inputs,
         })
@@ -150,7 +152,7 @@ impl Engine {
             .state
             .action(&action)
             .is_some_and(|it| it.id == id && matches!(it.progress, Progress::Running));
-        let home = self.state.homes.get(&action.execution).cloned().filter(|_| awaited);
+        let home = self.state.home(action.execution).cloned().filter(|_| awaited);
         let pipeline = home.ok_or(super::Refusal::JobNotRunning)?.pipeline;
         match report {
             JobReport::Succeeded(success) => {
@@ -202,7 +204,7 @@ impl Engine {
     /// action is tried again.
     pub(super) fn action_is_due(&mut self, step: &mut Step, id: ActionExecutionId) {
         let Some(action) = self.state.running.get(&id).cloned() else { return };
-        let Some(home) = self.state.homes.get(&action.execution).cloned() else { return };
+        let Some(home) = self.state.home(action.execution).cloned() else { return };
         match self.state.action(&action).map(|it| it.progress.clone()) {
             Some(Progress::AwaitingApproval(approval)) => {
                 self.approval_is_due(step, &home.pipeline, action, approval);

@@ -11,12 +11,11 @@ use super::{
     event::SkipReason,
     state::{Execution, Home, SlotKey},
 };
-use crate::model::{ExecutionId, ExecutionMode, ExecutionStatus, Lane, LockName, PipelineName};
+use crate::model::{ExecutionId, ExecutionMode, ExecutionStatus, LockName};
 
 impl Engine {
-    pub(super) fn admit(&mut self, step: &mut Step, pipeline: &PipelineName, lane: &Lane) {
-        let home = Home { pipeline: pipeline.clone(), lane: lane.clone() };
-        let Some(state) = self.state.lane(&home) else { return };
+    pub(super) fn admit(&mut self, step: &mut Step, home: &Home) {
+        let Some(state) = self.state.lane(home) else { return };
         let waited_for: Vec<SlotKey> = state
             .slots
             .iter()
@@ -34,7 +33,7 @@ impl Engine {
         let lane = self.state.lane(&key.home);
         let slot = lane.and_then(|lane| lane.slots.get(&key.stage));
         let ids = slot.into_iter().flat_map(|slot| &slot.waiting);
-        ids.filter_map(move |id| lane?.executions.get(id))
+        ids.filter_map(|id| self.state.execution(*id))
     }
 
     fn skip_as_wanted(&mut self, step: &mut Step, key: &SlotKey) {
@@ -76,7 +75,7 @@ impl Engine {
                 return;
             }
             if let Some(first) = self.first_in_queue(lock).filter(|first| first != key) {
-                step.unsettled.insert((first.home.pipeline, first.home.lane));
+                step.to_admit.insert(first.home);
                 return;
             }
         }
@@ -110,7 +109,7 @@ impl Engine {
     pub(super) fn wake_lock_queues(&self, step: &mut Step) {
         let free = self.state.lock_queues.keys().filter(|it| !self.state.locks.contains_key(*it));
         for key in free.filter_map(|lock| self.first_in_queue(lock)) {
-            step.unsettled.insert((key.home.pipeline, key.home.lane));
+            step.to_admit.insert(key.home);
         }
     }
 }

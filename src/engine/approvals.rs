@@ -100,11 +100,11 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let (action, _) = self.open_gate(gate)?;
         let (execution, stage) = (action.execution, gate.stage.clone());
-        let home = self.state.homes.get(&execution);
+        let home = self.state.home(execution);
         let lane = home.and_then(|home| self.state.lane(home));
         let newest = lane.into_iter().flat_map(|lane| {
             let waiting = lane.slots.get(&stage).into_iter().flat_map(|slot| &slot.waiting);
-            waiting.filter_map(|id| lane.executions.get(id))
+            waiting.filter_map(|id| self.state.execution(*id))
         });
         let newest = newest.filter(|it| !it.is_rollback()).max_by_key(|it| it.number);
         let Some(to) = newest.map(|it| it.id) else {
@@ -125,7 +125,7 @@ impl Engine {
 
     fn open_gate(&self, gate: &Gate) -> Result<(ActionRef, Approval), Refusal> {
         let pipeline = self.pipeline(&gate.pipeline)?;
-        let executions = || pipeline.lanes.values().flat_map(|lane| lane.executions.values());
+        let executions = || pipeline.lanes.values().flat_map(|it| self.state.executions_in(it));
         let attempts = executions().filter_map(|execution| {
             let attempt = execution.stages.get(&gate.stage)?.actions.get(&gate.action)?;
             Some((execution, attempt))
@@ -181,7 +181,7 @@ impl Engine {
         if decision.status == ApprovalStatus::Rejected {
             return Ok(());
         }
-        let home = self.state.homes.get(&action.execution);
+        let home = self.state.home(action.execution);
         let success = home.and_then(|home| self.state.last_success(home, &action.stage));
         let deployed = success.map(|it| it.revision.id.clone());
         if deployed != comparison.deployed {

@@ -67,7 +67,7 @@ pub struct ExecutionCard {
     pub status: ExecutionStatus,
     pub version: u32,
     pub trigger: Trigger,
-    pub revision: SourceRevision,
+    pub revision: Arc<SourceRevision>,
     /// What an execution of type ROLLBACK goes back to.
     pub rollback_of: Option<ExecutionId>,
     pub started_at: Timestamp,
@@ -153,7 +153,7 @@ pub struct SuccessCard {
     pub execution: ExecutionId,
     /// The STANDARD execution that made it; another one after a rollback.
     pub release_of: ExecutionId,
-    pub revision: SourceRevision,
+    pub revision: Arc<SourceRevision>,
     pub at: Timestamp,
 }
 

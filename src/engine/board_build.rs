@@ -54,9 +54,7 @@ impl Engine {
             name if name.contains('/') => 3,
             _ => 2,
         };
-        let number = |state: &LaneState| {
-            std::cmp::Reverse(state.executions.values().map(|it| it.number).max())
-        };
+        let number = |state: &LaneState| std::cmp::Reverse(state.executions.keys().max().copied());
         lanes.sort_by(|(a, x), (b, y)| {
             let newest = |lane: &Lane, state| lane.is_of_one().then(|| number(state));
             (rank(a), a.branch(), newest(a, x), a).cmp(&(rank(b), b.branch(), newest(b, y), b))
@@ -71,7 +69,7 @@ impl Engine {
     }
 }
 
-fn count_branches(heads: &BTreeMap<String, SourceRevision>) -> usize {
+fn count_branches(heads: &BTreeMap<String, Arc<SourceRevision>>) -> usize {
     heads.values().filter(|head| head.tag.is_none()).count()
 }
 
@@ -85,18 +83,18 @@ struct InLane<'a> {
 
 impl InLane<'_> {
     fn card(&self) -> LaneCard {
-        let executions = self.lane.executions.values();
-        let mut alive: Vec<&Execution> = executions.filter(|it| !it.status.has_ended()).collect();
-        alive.sort_by_key(|it| std::cmp::Reverse(it.number));
+        let newest_first = self.executions().rev();
+        let alive = newest_first.filter(|it| !it.status.has_ended());
         LaneCard {
             lane: self.home.lane.clone(),
             branch_deleted: self.lane.branch_deleted,
-            stages: stages_shown(self.pipeline, self.lane)
+            stages: self
+                .stages_shown()
                 .into_iter()
                 .enumerate()
                 .map(|(position, stage)| self.stage_card(stage, position == 0))
                 .collect(),
-            alive: alive.into_iter().map(execution_card).collect(),
+            alive: alive.map(execution_card).collect(),
             recent: self
                 .lane
                 .recent
@@ -114,16 +112,32 @@ impl InLane<'_> {
         }
     }
 
+    /// The oldest first.
+    fn executions(&self) -> impl DoubleEndedIterator<Item = &Execution> {
+        self.engine.state.executions_in(self.lane)
+    }
+
+    /// The stages of the current version, and those of older ones where an execution still stands.
+    fn stages_shown(&self) -> Vec<&Stage> {
+        let mut shown: Vec<&Stage> = self.pipeline.definition.stages.iter().collect();
+        for execution in self.executions() {
+            let (Place::Before { stage, .. } | Place::In { stage }) = &execution.place else {
+                continue;
+            };
+            if shown.iter().all(|it| it.name != *stage) {
+                shown.extend(execution.definition.stage(stage));
+            }
+        }
+        shown
+    }
+
     fn stage_card(&self, stage: &Stage, is_first: bool) -> StageCard {
         let empty = Slot::default();
         let slot = self.lane.slots.get(&stage.name).unwrap_or(&empty);
         let shown = slot.occupant.or(slot.latest);
-        let execution = shown.and_then(|id| self.lane.executions.get(&id));
+        let execution = shown.and_then(|id| self.engine.state.execution(id));
         // Of a stage that was left out, the execution that did so is the one to show.
-        let skipping = || {
-            let executions = self.lane.executions.values();
-            executions.filter(|it| it.stages.contains_key(&stage.name)).max_by_key(|it| it.number)
-        };
+        let skipping = || self.executions().rev().find(|it| it.stages.contains_key(&stage.name));
         let execution = execution.or_else(skipping);
         let entered = execution.and_then(|it| it.stages.get(&stage.name));
         // An execution under way shows the actions of the definition it started with.
@@ -138,7 +152,7 @@ impl InLane<'_> {
             inbound: slot
                 .waiting
                 .iter()
-                .filter_map(|id| self.lane.executions.get(id))
+                .filter_map(|id| self.engine.state.execution(*id))
                 .filter_map(|it| self.inbound_card(slot, stage, it))
                 .collect(),
             execution: execution.map(execution_card),
@@ -184,11 +198,11 @@ impl InLane<'_> {
             }
         });
         let ahead = slot.waiting.iter().position(|id| *id == execution.id).unwrap_or(0);
-        let next = slot.waiting.front().and_then(|id| self.lane.executions.get(id));
+        let next = slot.waiting.front().and_then(|id| self.engine.state.execution(*id));
         let queued = next
             .filter(|_| ahead > 0)
             .map(|it| WaitReason::Queue { behind: it.revision().id.clone(), ahead });
-        let occupant = slot.occupant.and_then(|id| self.lane.executions.get(&id));
+        let occupant = slot.occupant.and_then(|id| self.engine.state.execution(id));
         let occupied = occupant.map(|holder| {
             let gate = holder.stages.get(&stage.name).and_then(|it| {
                 it.actions
@@ -300,7 +314,7 @@ impl InLane<'_> {
 impl Engine {
     fn lock_holder(&self, lock: &LockName) -> Option<LockHolder> {
         let id = *self.state.locks.get(lock)?;
-        let home = self.state.homes.get(&id)?;
+        let home = self.state.home(id)?;
         let revision = self.state.execution(id)?.revision().id.clone();
         Some(LockHolder { pipeline: home.pipeline.clone(), lane: home.lane.clone(), revision })
     }
@@ -350,20 +364,6 @@ fn conditions(stage: &Stage, entered: Option<&StageExecution>) -> Vec<ConditionC
         }
     };
     declared.map(card).collect()
-}
-
-/// The stages of the current version, and those of older ones where an execution still stands.
-fn stages_shown<'a>(pipeline: &'a PipelineState, lane: &'a LaneState) -> Vec<&'a Stage> {
-    let mut shown: Vec<&Stage> = pipeline.definition.stages.iter().collect();
-    for execution in lane.executions.values() {
-        let (Place::Before { stage, .. } | Place::In { stage }) = &execution.place else {
-            continue;
-        };
-        if shown.iter().all(|it| it.name != *stage) {
-            shown.extend(execution.definition.stage(stage));
-        }
-    }
-    shown
 }
 
 fn transition_card(pipeline: &PipelineState, stage: &Stage) -> TransitionCard {

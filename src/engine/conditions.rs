@@ -210,7 +210,7 @@ impl Engine {
     /// The time of a rule that waits has come.
     pub(super) fn rule_is_due(&mut self, step: &mut Step, id: ActionExecutionId) {
         let Some(rule) = self.state.running_rules.get(&id).cloned() else { return };
-        let Some(home) = self.state.homes.get(&rule.execution).cloned() else { return };
+        let Some(home) = self.state.home(rule.execution).cloned() else { return };
         self.check_window(step, &home.pipeline, rule);
     }
 
@@ -262,7 +262,7 @@ impl Engine {
         report: &JobReport,
     ) -> bool {
         let Some(rule) = self.state.running_rules.get(&id).cloned() else { return false };
-        let Some(home) = self.state.homes.get(&rule.execution).cloned() else { return false };
+        let Some(home) = self.state.home(rule.execution).cloned() else { return false };
         let fact = match report {
             JobReport::Succeeded(success) => {
                 Fact::RuleSucceeded { rule, summary: success.summary.clone() }

@@ -23,7 +23,7 @@ impl Engine {
         id: ExecutionId,
     ) -> Result<&Execution, Refusal> {
         self.pipeline(name)?;
-        let here = self.state.homes.get(&id).is_some_and(|home| home.pipeline == *name);
+        let here = self.state.home(id).is_some_and(|home| home.pipeline == *name);
         self.state.execution(id).filter(|_| here).ok_or_else(|| Refusal::UnknownExecution {
             pipeline: name.clone(),
             execution: id.to_string(),
@@ -109,7 +109,7 @@ impl Engine {
     /// Only the execution that entered a stage last may go on in it, and only while nobody else
     /// holds what the stage needs.
     pub(super) fn may_reopen(&self, id: ExecutionId, stage: &StageName) -> Result<(), Refusal> {
-        let home = self.state.homes.get(&id);
+        let home = self.state.home(id);
         let slot = home.and_then(|home| self.state.lane(home)).and_then(|it| it.slots.get(stage));
         if let Some(latest) = slot.and_then(|slot| slot.latest).filter(|latest| *latest != id) {
             let stage = stage.clone();
@@ -130,9 +130,11 @@ impl Engine {
         by: Operator,
     ) -> Result<(), Refusal> {
         let pipeline = self.pipeline(name)?;
-        let mut executions = pipeline.lanes.values().flat_map(|lane| lane.executions.values());
-        if let Some(alive) = executions.find(|it| !it.status.has_ended()) {
-            return Err(Refusal::StillUnderWay { pipeline: name.clone(), execution: alive.id });
+        let mut executions = pipeline.lanes.values().flat_map(|it| self.state.executions_in(it));
+        let alive = executions.find(|it| !it.status.has_ended()).map(|it| it.id);
+        drop(executions);
+        if let Some(execution) = alive {
+            return Err(Refusal::StillUnderWay { pipeline: name.clone(), execution });
         }
         self.record(step, name, Fact::PipelineDeleted { by });
         Ok(())
@@ -158,14 +160,13 @@ impl Engine {
                 return Err(Refusal::UnknownStage { pipeline: name.clone(), stage, known });
             }
         }
-        let lanes: Vec<_> =
-            pipeline.lanes.keys().map(|lane| (name.clone(), lane.clone())).collect();
+        let lanes: Vec<_> = pipeline.lanes_of(name).collect();
         let fact = match change {
             TransitionChange::Enable => Fact::TransitionEnabled { stage, by },
             TransitionChange::Disable { reason } => Fact::TransitionDisabled { stage, reason, by },
         };
         self.record(step, name, fact);
-        step.unsettled.extend(lanes);
+        step.to_admit.extend(lanes);
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! Work for the shell. Each effect is safe to repeat, keyed by the job's id or by the
 //! revision.
 
+use std::sync::Arc;
+
 use crate::model::{ActionExecutionId, Job, PipelineName, RevisionId, SourceRevision};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -13,5 +15,5 @@ pub enum Effect {
     StopJob(ActionExecutionId),
     /// Lists the files in which a revision differs from `since`; for a branch that is new, from
     /// where it left the default branch. Answered by [`super::Input::ChangesListed`].
-    ListChanges { pipeline: PipelineName, revision: Box<SourceRevision>, since: Option<RevisionId> },
+    ListChanges { pipeline: PipelineName, revision: Arc<SourceRevision>, since: Option<RevisionId> },
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::state::{Approval, ResolvedAction, StartOptions};
 use crate::model::{
     ActionExecutionId, ActionName, ApprovalDecision, ConditionType, ErrorDetails, ExecutionId,
-    JobSuccess, Lane, Operator, Pipeline, PipelineName, RetryMode, RevisionId, RuleName,
-    SourceRevision, StageName, StopRequest, Timestamp, Trigger,
+    JobSuccess, Lane, Operator, Pipeline, PipelineName, RetryMode, RevisionId, Revisions, RuleName,
+    SourceRevision, StageName, StopRequest, Timestamp, Trigger, variable::Namespace,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,12 +61,12 @@ pub enum Fact {
     /// The first sight of a source: these commits start nothing.
     BaselineTaken {
         action: ActionName,
-        heads: BTreeMap<String, SourceRevision>,
+        heads: BTreeMap<String, Arc<SourceRevision>>,
     },
     HeadMoved {
         action: ActionName,
         branch: String,
-        revision: SourceRevision,
+        revision: Arc<SourceRevision>,
     },
     BranchDeleted {
         action: ActionName,
@@ -74,7 +74,7 @@ pub enum Fact {
     },
     /// Only the changed files can tell whether the revision starts an execution.
     ChangesAwaited {
-        revision: SourceRevision,
+        revision: Arc<SourceRevision>,
         /// Where the branch stood before; nothing for a new branch.
         since: Option<RevisionId>,
     },
@@ -111,8 +111,8 @@ pub enum Fact {
         version: u32,
         lane: Lane,
         trigger: Trigger,
-        revisions: Vec<SourceRevision>,
-        variables: BTreeMap<String, String>,
+        revisions: Revisions,
+        variables: Namespace,
         #[serde(default)]
         options: StartOptions,
     },
@@ -219,7 +219,7 @@ pub enum Fact {
     ActionStarted {
         action: ActionRef,
         attempt: u32,
-        resolved: ResolvedAction,
+        resolved: Arc<ResolvedAction>,
         approval: Option<Approval>,
     },
     ApprovalDecided {

@@ -11,7 +11,7 @@ use super::{
     event::{Event, Fact},
     state::{
         AwaitedChanges, Ended, Execution, Home, LaneState, PipelineState, Place, Progress, Release,
-        SlotKey, StageExecution, State, Success, Transition, TransitionPosition,
+        Slot, SlotKey, StageExecution, State, Success, Transition, TransitionPosition,
     },
 };
 use crate::model::{
@@ -73,7 +73,7 @@ impl State {
             Fact::PipelineDeleted { .. } => self.delete_pipeline(&event.pipeline),
             Fact::ExecutionStarted { .. } => self.start(event),
             Fact::ExecutionSuperseded { execution, by, .. } => {
-                self.with(*execution, |it, _| it.superseded_by = Some(*by));
+                self.with(*execution, |it| it.superseded_by = Some(*by));
                 self.end(*execution, ExecutionStatus::Superseded, at);
             }
             Fact::ExecutionSucceeded { execution } => {
@@ -85,7 +85,7 @@ impl State {
             Fact::ExecutionStopped { execution } => {
                 self.end(*execution, ExecutionStatus::Stopped, at);
             }
-            Fact::StopRequested { execution, request } => self.with(*execution, |it, _| {
+            Fact::StopRequested { execution, request } => self.with(*execution, |it| {
                 it.status = ExecutionStatus::Stopping;
                 it.stop = Some(request.clone());
                 if let Place::In { stage } = &it.place
@@ -238,8 +238,10 @@ impl State {
             Some(rollback) => rollback.stage.clone(),
             None => definition.first_stage().name.clone(),
         };
-        let mut all_variables = rollback.map(|it| it.release.variables.clone()).unwrap_or_default();
-        all_variables.insert(PIPELINE_NAMESPACE.to_owned(), variables.clone());
+        let mut all_variables =
+            rollback.map_or_else(Arc::default, |it| Arc::clone(&it.release.variables));
+        let own = Arc::make_mut(&mut all_variables);
+        own.insert(PIPELINE_NAMESPACE.to_owned(), Arc::clone(variables));
         if let Some(token) = &options.client_request_token {
             pipeline.client_request_tokens.push_back((token.clone(), *execution));
             if pipeline.client_request_tokens.len() > TOKENS {
@@ -247,21 +249,24 @@ impl State {
             }
         }
         let reserved = BTreeMap::from([("PipelineExecutionId".to_owned(), execution.to_string())]);
-        all_variables.insert(RESERVED_NAMESPACE.to_owned(), reserved);
+        own.insert(RESERVED_NAMESPACE.to_owned(), Arc::new(reserved));
         let state = pipeline.lanes.entry(lane.clone()).or_default();
         state.branch_deleted = false;
-        state.executions.insert(
+        state.executions.insert(self.executions_started, *execution);
+        self.executions.insert(
             *execution,
             Execution {
                 id: *execution,
                 number: self.executions_started,
+                home: Home { pipeline: event.pipeline.clone(), lane: lane.clone() },
                 version: *version,
                 definition,
                 status: ExecutionStatus::InProgress,
                 trigger: trigger.clone(),
-                revisions: revisions.clone(),
+                revisions: Arc::clone(revisions),
                 variables: all_variables,
-                artifacts: rollback.map(|it| it.release.artifacts.clone()).unwrap_or_default(),
+                artifacts: rollback
+                    .map_or_else(Arc::default, |it| Arc::clone(&it.release.artifacts)),
                 place: Place::Before { stage: first.clone(), since: event.at },
                 stages: BTreeMap::new(),
                 stop: None,
@@ -271,8 +276,6 @@ impl State {
                 updated_at: event.at,
             },
         );
-        let home = Home { pipeline: event.pipeline.clone(), lane: lane.clone() };
-        self.homes.insert(*execution, home);
         self.queue(*execution, &first);
     }
 
@@ -281,15 +284,17 @@ impl State {
             self.deleted.insert(name.clone(), deleted.version);
         }
         self.deadlines.retain(|(_, deadline)| deadline.schedule_of(name).is_none());
-        self.homes.retain(|_, home| home.pipeline != *name);
+        self.executions.retain(|_, it| it.home.pipeline != *name);
     }
 
     fn enter(&mut self, id: ExecutionId, stage: &StageName, at: Timestamp) {
         self.unqueue(id, stage);
         self.requeue(id, stage);
         self.occupy(id, stage, at);
-        self.with(id, |execution, slots| {
-            slots.entry(stage.clone()).or_default().latest = Some(id);
+        if let Some(slot) = self.slot_mut(id, stage) {
+            slot.latest = Some(id);
+        }
+        self.with(id, |execution| {
             execution.stages.insert(stage.clone(), StageExecution::entered(at));
         });
         self.forget_unneeded(id);
@@ -298,8 +303,10 @@ impl State {
     /// Gives an execution the stage and the lock that goes with it.
     pub(super) fn occupy(&mut self, id: ExecutionId, stage: &StageName, at: Timestamp) {
         let mut lock = None;
-        self.with(id, |execution, slots| {
-            slots.entry(stage.clone()).or_default().occupant = Some(id);
+        if let Some(slot) = self.slot_mut(id, stage) {
+            slot.occupant = Some(id);
+        }
+        self.with(id, |execution| {
             execution.place = Place::In { stage: stage.clone() };
             execution.updated_at = at;
             lock = execution.lock_of(stage).cloned();
@@ -310,8 +317,8 @@ impl State {
     }
 
     fn leave(&mut self, id: ExecutionId, stage: &StageName, status: StageStatus, at: Timestamp) {
-        let (mut lock, mut next) = (None, None);
-        self.with(id, |execution, slots| {
+        let (mut lock, mut next, mut succeeded) = (None, None, None);
+        self.with(id, |execution| {
             if let Some(it) = execution.stages.get_mut(stage) {
                 it.status = status;
                 it.ended_at = Some(at);
@@ -324,20 +331,20 @@ impl State {
             }
             execution.updated_at = at;
             lock = execution.lock_of(stage).cloned();
-            let slot = slots.entry(stage.clone()).or_default();
-            if slot.occupant == Some(id) {
-                slot.occupant = None;
-            }
-            match status {
-                StageStatus::Succeeded => slot.last_success = Some(success(execution, at)),
-                StageStatus::Skipped => {}
-                _ => return,
+            if status == StageStatus::Succeeded {
+                succeeded = Some(success(execution, at));
+            } else if status != StageStatus::Skipped {
+                return;
             }
             next = execution.stage_after(stage).cloned();
             if let Some(next) = &next {
                 execution.place = Place::Before { stage: next.clone(), since: at };
             }
         });
+        if let Some(slot) = self.slot_mut(id, stage) {
+            slot.occupant = slot.occupant.filter(|it| *it != id);
+            slot.last_success = succeeded.or(slot.last_success.take());
+        }
         if let Some(lock) = lock
             && self.locks.get(&lock) == Some(&id)
         {
@@ -351,7 +358,7 @@ impl State {
     /// Leaves a stage out, whether the execution stands before it or has entered it.
     fn skip(&mut self, id: ExecutionId, stage: &StageName, at: Timestamp) {
         self.unqueue(id, stage);
-        self.with(id, |execution, _| {
+        self.with(id, |execution| {
             let entered = StageExecution::entered(at);
             execution.stages.entry(stage.clone()).or_insert(entered);
             // Without a next stage the execution counts as standing in this one until it ends.
@@ -395,7 +402,7 @@ impl State {
     /// Puts an execution back into the stage it ended in.
     pub(super) fn reopen(&mut self, id: ExecutionId, stage: &StageName, at: Timestamp) {
         self.occupy(id, stage, at);
-        self.with(id, |execution, _| {
+        self.with(id, |execution| {
             execution.status = ExecutionStatus::InProgress;
             execution.stop = None;
             if let Some(it) = execution.stages.get_mut(stage) {
@@ -404,14 +411,14 @@ impl State {
                 it.retry_at = None;
             }
         });
-        if let Some(lane) = self.homes.get(&id).cloned().and_then(|home| self.lane_mut(&home)) {
+        if let Some(lane) = self.home(id).cloned().and_then(|home| self.lane_mut(&home)) {
             lane.recent.retain(|ended| ended.execution != id);
         }
     }
 
     /// Lets an execution wait before a stage, and its slot for the lock of the stage.
     fn queue(&mut self, id: ExecutionId, stage: &StageName) {
-        let Some(home) = self.homes.get(&id).cloned() else { return };
+        let Some(home) = self.home(id).cloned() else { return };
         let Some(execution) = self.execution(id) else { return };
         let lock = execution.lock_of(stage).cloned();
         let ticket = self.tickets;
@@ -430,7 +437,7 @@ impl State {
     /// Takes an execution out of the wait. Who still waits there keeps the slot's place in the
     /// queue of its lock.
     fn unqueue(&mut self, id: ExecutionId, stage: &StageName) {
-        let Some(home) = self.homes.get(&id).cloned() else { return };
+        let Some(home) = self.home(id).cloned() else { return };
         let Some(lane) = self.lane_mut(&home) else { return };
         let Some(slot) = lane.slots.get_mut(stage) else { return };
         if !slot.waiting.contains(&id) {
@@ -455,7 +462,7 @@ impl State {
     /// The slot has had its turn: who still waits there goes to the end of the lock's queue, so
     /// that one busy lane cannot keep the others from it.
     fn requeue(&mut self, id: ExecutionId, stage: &StageName) {
-        let Some(home) = self.homes.get(&id).cloned() else { return };
+        let Some(home) = self.home(id).cloned() else { return };
         self.give_ticket_back(&home, stage);
         let slot = self.lane_mut(&home).and_then(|lane| lane.slots.get_mut(stage));
         let others = slot.map(|slot| std::mem::take(&mut slot.waiting)).unwrap_or_default();
@@ -473,20 +480,20 @@ impl State {
             self.unqueue(id, &stage);
         }
         let mut ended = None;
-        self.with(id, |execution, _| {
+        self.with(id, |execution| {
             execution.status = status;
             execution.place = Place::Ended;
             execution.updated_at = at;
             ended = Some(Ended {
                 execution: id,
                 status,
-                revision: execution.revision().clone(),
+                revision: Arc::clone(execution.revision()),
                 superseded_by: execution.superseded_by,
                 started_at: execution.started_at,
                 at,
             });
         });
-        let Some(home) = self.homes.get(&id).cloned() else { return };
+        let Some(home) = self.home(id).cloned() else { return };
         if let (Some(lane), Some(ended)) = (self.lane_mut(&home), ended) {
             lane.recent.push_front(ended);
             lane.recent.truncate(RECENT);
@@ -498,32 +505,34 @@ impl State {
 
     /// Drops the ended executions of a lane that no stage shows or could retry.
     fn forget_unneeded(&mut self, neighbour: ExecutionId) {
-        let Some(home) = self.homes.get(&neighbour).cloned() else { return };
-        let Some(lane) = self.lane_mut(&home) else { return };
-        let mut dropped = Vec::new();
+        let Some(home) = self.home(neighbour).cloned() else { return };
+        let Self { pipelines, executions, .. } = self;
+        let lane = pipelines.get_mut(&home.pipeline).and_then(|it| it.lanes.get_mut(&home.lane));
+        let Some(lane) = lane else { return };
         let slots = &lane.slots;
-        lane.executions.retain(|id, execution| {
-            let needed = !execution.status.has_ended()
-                || slots.values().any(|slot| slot.latest == Some(*id));
+        lane.executions.retain(|_, id| {
+            let ended = executions.get(id).is_none_or(|it| it.status.has_ended());
+            let needed = !ended || slots.values().any(|slot| slot.latest == Some(*id));
             if !needed {
-                dropped.push(*id);
+                executions.remove(id);
             }
             needed
         });
-        for id in dropped {
-            self.homes.remove(&id);
-        }
     }
 
     fn drop_finished_lane(&mut self, home: &Home) {
-        let Some(pipeline) = self.pipelines.get_mut(&home.pipeline) else { return };
-        let finished = pipeline.lanes.get(&home.lane).is_some_and(|lane| {
-            lane.branch_deleted && lane.executions.values().all(|it| it.status.has_ended())
+        let finished = self.lane(home).is_some_and(|lane| {
+            lane.branch_deleted && self.executions_in(lane).all(|it| it.status.has_ended())
         });
-        if finished && let Some(lane) = pipeline.lanes.remove(&home.lane) {
-            for id in lane.executions.keys() {
-                self.homes.remove(id);
-            }
+        if finished {
+            self.drop_lane(&home.pipeline, &home.lane);
+        }
+    }
+
+    fn drop_lane(&mut self, pipeline: &PipelineName, lane: &Lane) {
+        let lane = self.pipelines.get_mut(pipeline).and_then(|it| it.lanes.remove(lane));
+        for id in lane.iter().flat_map(|lane| lane.executions.values()) {
+            self.executions.remove(id);
         }
     }
 
@@ -533,7 +542,7 @@ impl State {
         if !home.lane.is_of_one() {
             return;
         }
-        let Some(pipeline) = self.pipelines.get_mut(&home.pipeline) else { return };
+        let Some(pipeline) = self.pipelines.get(&home.pipeline) else { return };
         let stages = pipeline.definition.stages.iter();
         let mut kept: BTreeSet<Lane> = stages
             .filter_map(|stage| {
@@ -546,8 +555,8 @@ impl State {
                 Some(newest.1.clone())
             })
             .collect();
-        let ended = |lane: &LaneState| lane.executions.values().all(|it| it.status.has_ended());
-        let number = |lane: &LaneState| lane.executions.values().map(|it| it.number).max();
+        let ended = |lane: &LaneState| self.executions_in(lane).all(|it| it.status.has_ended());
+        let number = |lane: &LaneState| lane.executions.keys().max().copied();
         let mut candidates: Vec<_> = pipeline
             .lanes
             .iter()
@@ -562,11 +571,7 @@ impl State {
                 .map(|it| it.1),
         );
         for (_, lane) in candidates.into_iter().filter(|(_, lane)| !kept.contains(lane)) {
-            if let Some(gone) = pipeline.lanes.remove(&lane) {
-                for id in gone.executions.keys() {
-                    self.homes.remove(id);
-                }
-            }
+            self.drop_lane(&home.pipeline, &lane);
         }
     }
 
@@ -574,20 +579,22 @@ impl State {
         self.pipelines.get_mut(&home.pipeline)?.lanes.get_mut(&home.lane)
     }
 
-    /// Changes an execution and the slots of its lane; an execution that has left is no matter.
-    /// What it waits for afterwards is what stands in the list of deadlines.
-    pub(super) fn with(
-        &mut self,
-        id: ExecutionId,
-        change: impl FnOnce(&mut Execution, &mut BTreeMap<StageName, super::state::Slot>),
-    ) {
-        let Some(home) = self.homes.get(&id) else { return };
-        let lane =
-            self.pipelines.get_mut(&home.pipeline).and_then(|it| it.lanes.get_mut(&home.lane));
-        let Some(lane) = lane else { return };
-        let Some(execution) = lane.executions.get_mut(&id) else { return };
+    /// Returns the slot of a stage in the lane of an execution.
+    fn slot_mut(&mut self, id: ExecutionId, stage: &StageName) -> Option<&mut Slot> {
+        let home = &self.executions.get(&id)?.home;
+        let lane = self.pipelines.get_mut(&home.pipeline)?.lanes.get_mut(&home.lane)?;
+        if !lane.slots.contains_key(stage) {
+            lane.slots.insert(stage.clone(), Slot::default());
+        }
+        lane.slots.get_mut(stage)
+    }
+
+    /// Changes an execution; one that has left is no matter. What it waits for afterwards is what
+    /// stands in the list of deadlines.
+    pub(super) fn with(&mut self, id: ExecutionId, change: impl FnOnce(&mut Execution)) {
+        let Some(execution) = self.executions.get_mut(&id) else { return };
         let before = execution.deadlines();
-        change(execution, &mut lane.slots);
+        change(execution);
         let after = execution.deadlines();
         if before != after {
             for deadline in &before {
@@ -603,7 +610,7 @@ impl State {
         stage: &StageName,
         change: impl FnOnce(&mut StageExecution),
     ) {
-        self.with(id, |execution, _| {
+        self.with(id, |execution| {
             if let Some(stage) = execution.stages.get_mut(stage) {
                 change(stage);
             }
@@ -618,14 +625,14 @@ fn success(execution: &Execution, at: Timestamp) -> Success {
             Arc::new(Release {
                 execution: execution.id,
                 version: execution.version,
-                revisions: execution.revisions.clone(),
-                variables: execution.variables.clone(),
-                artifacts: execution.artifacts.clone(),
+                revisions: Arc::clone(&execution.revisions),
+                variables: Arc::clone(&execution.variables),
+                artifacts: Arc::clone(&execution.artifacts),
             })
         },
         |it| Arc::clone(&it.release),
     );
-    Success { execution: execution.id, revision: execution.revision().clone(), at, release }
+    Success { execution: execution.id, revision: Arc::clone(execution.revision()), at, release }
 }
 
 fn initial_transitions(pipeline: &Pipeline, at: Timestamp) -> BTreeMap<StageName, Transition> {

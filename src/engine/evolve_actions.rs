@@ -55,7 +55,7 @@ impl State {
         &mut self,
         action: &ActionRef,
         attempt: u32,
-        resolved: &ResolvedAction,
+        resolved: &Arc<ResolvedAction>,
         approval: Option<&Approval>,
         at: Timestamp,
     ) {
@@ -63,12 +63,12 @@ impl State {
             id: action.id,
             attempt,
             started_at: at,
-            resolved: resolved.clone(),
+            resolved: Arc::clone(resolved),
             progress: approval
                 .map_or(Progress::Running, |approval| Progress::AwaitingApproval(approval.clone())),
         };
         let mut earlier = None;
-        self.with(action.execution, |execution, _| {
+        self.with(action.execution, |execution| {
             execution.updated_at = at;
             if let Some(stage) = execution.stages.get_mut(&action.stage) {
                 stage.attempts.insert(action.action.clone(), attempt);
@@ -87,18 +87,22 @@ impl State {
             summary: success.summary.clone(),
             decision: before.decision().cloned(),
         });
-        self.with(action.execution, |execution, _| {
+        self.with(action.execution, |execution| {
             let definition = Arc::clone(&execution.definition);
             let declared =
                 definition.stage(&action.stage).and_then(|stage| stage.action(&action.action));
             if let Some(namespace) = declared.and_then(|it| it.namespace.clone()) {
-                execution.variables.insert(namespace, success.variables.clone());
+                let variables = Arc::make_mut(&mut execution.variables);
+                variables.insert(namespace, Arc::clone(&success.variables));
             }
-            execution.artifacts.extend(success.artifacts.clone());
+            if !success.artifacts.is_empty() {
+                Arc::make_mut(&mut execution.artifacts).extend(success.artifacts.clone());
+            }
             if let Some(revision) = &success.revision
                 && !execution.revisions.iter().any(|known| known.action == revision.action)
             {
-                execution.revisions.push(revision.clone());
+                let revisions = execution.revisions.iter().chain([revision]);
+                execution.revisions = revisions.cloned().collect();
             }
         });
     }
@@ -110,7 +114,7 @@ impl State {
         progress: impl FnOnce(&ActionExecution) -> Progress,
     ) {
         self.running.remove(&action.id);
-        self.with(action.execution, |execution, _| {
+        self.with(action.execution, |execution| {
             execution.updated_at = at;
             let stage = execution.stages.get_mut(&action.stage);
             if let Some(it) = stage.and_then(|stage| stage.actions.get_mut(&action.action)) {

@@ -1,6 +1,8 @@
 //! What follows the failure of an action or a stage: the end, another try, or a rollback
 //! (CodePipeline user guide, "Stage retry", "Stage rollback").
 
+use std::sync::Arc;
+
 use super::{
     Engine, Fact, Refusal, Step,
     conditions::Verdict,
@@ -50,7 +52,7 @@ impl Engine {
                 }
             }
         };
-        let home = self.state.homes.get(&execution).cloned();
+        let home = self.state.home(execution).cloned();
         let name = stage.name.clone();
         self.record(step, pipeline, Fact::StageFailed { execution, stage: name.clone() });
         self.end(step, pipeline, Fact::ExecutionFailed { execution, stage: name });
@@ -84,7 +86,7 @@ impl Engine {
 
     /// The delay is over.
     pub(super) fn retry_stage_now(&mut self, step: &mut Step, execution: ExecutionId) {
-        let Some(home) = self.state.homes.get(&execution).cloned() else { return };
+        let Some(home) = self.state.home(execution).cloned() else { return };
         let Some(it) = self.state.execution(execution) else { return };
         let Some((stage, _)) = it.current_stage() else { return };
         let declared = it.definition.stage(stage).and_then(|it| it.on_failure.as_ref());
@@ -195,7 +197,7 @@ impl Engine {
             version,
             lane: home.lane.clone(),
             trigger,
-            revisions: release.revisions.clone(),
+            revisions: Arc::clone(&release.revisions),
             variables: release.variables.get(PIPELINE_NAMESPACE).cloned().unwrap_or_default(),
             options: StartOptions { rollback: Some(Box::new(rollback)), ..StartOptions::default() },
         };

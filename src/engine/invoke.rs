@@ -3,6 +3,8 @@
 //! The reference does not say whether the action waits for the execution it starts. Here it does,
 //! and ends as that one ends, unless its configuration says `WaitForCompletion = "false"`.
 
+use std::sync::Arc;
+
 use super::{
     ActionRef, Engine, Fact, Step,
     actions::configuration_error,
@@ -56,7 +58,7 @@ impl Engine {
         let source = pipeline.definition.primary_source();
         let heads = pipeline.sources.get(&source.name);
         let branch = source.configuration.get("BranchName").map_or("", String::as_str);
-        let parents_branch = self.state.homes.get(&action.execution);
+        let parents_branch = self.state.home(action.execution);
         let parents_branch = parents_branch.and_then(|home| home.lane.branch());
         let head = heads.and_then(|heads| {
             heads.get(branch).or_else(|| parents_branch.and_then(|branch| heads.get(branch)))
@@ -68,7 +70,9 @@ impl Engine {
         let trigger = Trigger { kind: TriggerType::StartPipelineExecution, detail };
         let options = StartOptions { parent: Some(action.clone()), ..StartOptions::default() };
         self.pipeline_variables(&name, overrides)
-            .and_then(|variables| self.start(step, &name, vec![head], trigger, variables, options))
+            .and_then(|variables| {
+                self.start(step, &name, [head].into(), trigger, variables, options)
+            })
             .map_err(|refusal| refusal.to_string())
     }
 
@@ -89,7 +93,7 @@ impl Engine {
                 .and_then(|it| it.options.parent.as_ref());
             let Some(action) = action else { return Ok(()) };
             at = Some(action.execution);
-            let Some(home) = self.state.homes.get(&action.execution) else { return Ok(()) };
+            let Some(home) = self.state.home(action.execution) else { return Ok(()) };
             name = home.pipeline.clone();
         }
     }
@@ -100,7 +104,7 @@ impl Engine {
             .state
             .action(&parent)
             .is_some_and(|it| it.id == parent.id && matches!(it.progress, Progress::Running));
-        let Some(home) = self.state.homes.get(&parent.execution).cloned().filter(|_| waits) else {
+        let Some(home) = self.state.home(parent.execution).cloned().filter(|_| waits) else {
             return;
         };
         let status = self.how_it_ended(child);
@@ -127,7 +131,7 @@ impl Engine {
 fn child_success(child: ExecutionId, what: &str) -> JobSuccess {
     JobSuccess {
         summary: format!("{what} execution {}", child.short()),
-        variables: [("PipelineExecutionId".to_owned(), child.to_string())].into(),
+        variables: Arc::new([("PipelineExecutionId".to_owned(), child.to_string())].into()),
         ..JobSuccess::default()
     }
 }

@@ -67,7 +67,7 @@ impl Engine {
         counts: impl Fn(&PipelineName, ExecutionId, &StageName) -> bool,
     ) -> usize {
         let running = self.state.running.values().filter(|action| {
-            let Some(home) = self.state.homes.get(&action.execution) else { return false };
+            let Some(home) = self.state.home(action.execution) else { return false };
             let works = self.state.action(action).is_some_and(|it| match it.progress {
                 // Who waits to be tried again keeps its place.
                 Progress::Running | Progress::WaitingToRetry { .. } => true,

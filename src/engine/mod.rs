@@ -65,8 +65,10 @@ pub struct Step {
     pub events: Vec<Event>,
     /// To be performed once the events are stored.
     pub effects: Vec<Effect>,
-    /// Where something may be able to move now.
-    unsettled: BTreeSet<(PipelineName, crate::model::Lane)>,
+    /// Lanes in which somebody may be able to enter a stage now.
+    to_admit: BTreeSet<Home>,
+    /// Executions that may be able to go on in their stage now, by number.
+    to_advance: BTreeSet<(u64, ExecutionId)>,
     at: Timestamp,
     /// The execution that an earlier call with the same client request token has started.
     pub started_before: Option<ExecutionId>,
@@ -117,7 +119,7 @@ impl Engine {
     /// Returns the pipelines whose sentences about waiting speak of other pipelines.
     pub fn waiting_for_others(&self) -> BTreeSet<PipelineName> {
         let locks = self.state.lock_queues.values().flat_map(|queue| queue.values());
-        let held = self.held.iter().filter_map(|(_, id)| self.state.homes.get(id));
+        let held = self.held.iter().filter_map(|(_, id)| self.state.home(*id));
         locks.map(|key| &key.home).chain(held).map(|home| home.pipeline.clone()).collect()
     }
 
@@ -127,9 +129,7 @@ impl Engine {
         let actions = actions.map(|action| action.execution);
         let rules = self.state.running_rules.values().filter(|it| self.job_of_rule(it).is_some());
         let executions = actions.chain(rules.map(|rule| rule.execution));
-        executions
-            .filter_map(|id| Some((self.state.homes.get(&id)?.pipeline.clone(), id)))
-            .collect()
+        executions.filter_map(|id| Some((self.state.home(id)?.pipeline.clone(), id))).collect()
     }
 
     fn decide(&mut self, input: Input, now: Timestamp) -> Result<Step, Refusal> {
@@ -138,7 +138,7 @@ impl Engine {
         match input {
             Input::DefinitionLoaded(definition) => self.load(&mut step, *definition)?,
             Input::SourceObserved { pipeline, action, heads } => {
-                self.observe(&mut step, &pipeline, &action, &heads);
+                self.observe(&mut step, &pipeline, &action, heads);
             }
             Input::ChangesListed { pipeline, action, branch, revision, files } => {
                 self.changes_listed(&mut step, &pipeline, (&action, &branch), &revision, files);
@@ -219,8 +219,10 @@ impl Engine {
 
     /// Everything can move again, and jobs that were running must be looked for.
     fn take_over(&mut self, step: &mut Step) {
+        let executions = self.state.executions.values();
+        step.to_advance.extend(executions.map(|it| (it.number, it.id)));
         for (name, pipeline) in &self.state.pipelines {
-            step.unsettled.extend(pipeline.lanes.keys().map(|lane| (name.clone(), lane.clone())));
+            step.to_admit.extend(pipeline.lanes_of(name));
         }
         self.ask_for_changes_again(step);
         let actions = self.state.running.values().filter_map(|it| self.job_of(it));
@@ -231,15 +233,19 @@ impl Engine {
 
     /// The only way an event comes into being.
     fn record(&mut self, step: &mut Step, pipeline: &PipelineName, fact: Fact) {
-        // The home is asked before and after: the fact may bring the execution or take it away.
         let execution = fact.execution();
-        let home = |state: &State| execution.and_then(|id| state.homes.get(&id).cloned());
-        let before = home(&self.state);
+        let place = |state: &State| {
+            let execution = state.execution(execution?)?;
+            Some((execution.home.clone(), (execution.number, execution.id)))
+        };
+        let before = place(&self.state);
         let event = Event { at: step.at, pipeline: pipeline.clone(), fact };
         self.state.evolve(&event);
         self.room_was_made |= !self.held.is_empty() && event.fact.ends_an_action();
-        for Home { pipeline, lane } in before.into_iter().chain(home(&self.state)) {
-            step.unsettled.insert((pipeline, lane));
+        // The fact may bring the execution or take it away.
+        if let Some((home, execution)) = before.or_else(|| place(&self.state)) {
+            step.to_admit.insert(home);
+            step.to_advance.insert(execution);
         }
         step.events.push(event);
     }

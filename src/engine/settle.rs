@@ -1,11 +1,8 @@
 //! Moves everything that can move, until nothing changes, so that a free stage never keeps a
 //! waiter and a free lock never keeps a queue.
 
-use super::{
-    Engine, Fact, Step,
-    state::{Execution, Place},
-};
-use crate::model::{ActionStatus, ExecutionId, ExecutionStatus, Lane, PipelineName, StageName};
+use super::{Engine, Fact, Step, state::Place};
+use crate::model::{ActionStatus, ExecutionId, ExecutionStatus, PipelineName, StageName};
 
 /// More than this from one input is a circle.
 const MOST_EVENTS: usize = 20_000;
@@ -13,38 +10,28 @@ const MOST_EVENTS: usize = 20_000;
 impl Engine {
     pub(super) fn settle(&mut self, step: &mut Step) {
         loop {
-            // Who waits for room under a limit goes before whoever comes now.
-            for execution in self.held_that_may_try() {
-                if let Some(home) = self.state.homes.get(&execution).cloned() {
-                    self.advance(step, &home.pipeline, execution);
-                }
-            }
-            if step.unsettled.is_empty() {
-                self.wake_lock_queues(step);
-            }
-            let Some((pipeline, lane)) = step.unsettled.pop_first() else { break };
             let last = || step.events.iter().rev().take(12).map(|it| &it.fact).collect::<Vec<_>>();
             debug_assert!(step.events.len() < MOST_EVENTS, "this never ends: {:#?}", last());
-            self.admit(step, &pipeline, &lane);
-            for execution in self.executions_in_order(&pipeline, &lane) {
-                self.advance(step, &pipeline, execution);
+            // Who waits for room under a limit goes before whoever comes now.
+            for execution in self.held_that_may_try() {
+                self.advance(step, execution);
+            }
+            if let Some(home) = step.to_admit.pop_first() {
+                self.admit(step, &home);
+            } else if let Some((_, execution)) = step.to_advance.pop_first() {
+                self.advance(step, execution);
+            } else {
+                self.wake_lock_queues(step);
+                if step.to_admit.is_empty() {
+                    break;
+                }
             }
         }
     }
 
-    fn executions_in_order(&self, pipeline: &PipelineName, lane: &Lane) -> Vec<ExecutionId> {
-        let lane = self.state.pipelines.get(pipeline).and_then(|it| it.lanes.get(lane));
-        let mut alive: Vec<&Execution> = lane
-            .iter()
-            .flat_map(|lane| lane.executions.values())
-            .filter(|execution| !execution.status.has_ended())
-            .collect();
-        alive.sort_by_key(|execution| execution.number);
-        alive.into_iter().map(|execution| execution.id).collect()
-    }
-
-    fn advance(&mut self, step: &mut Step, pipeline: &PipelineName, id: ExecutionId) {
+    fn advance(&mut self, step: &mut Step, id: ExecutionId) {
         let Some(execution) = self.state.execution(id) else { return };
+        let pipeline = &execution.home.pipeline.clone();
         let stopping = execution.status == ExecutionStatus::Stopping;
         match execution.place.clone() {
             Place::Before { .. } if stopping => {

@@ -1,11 +1,14 @@
 //! Starts executions: from commits on watched branches, or by hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Engine, Fact, Refusal, Step, state::StartOptions};
 use crate::model::{
-    ActionName, ExecutionId, ExecutionMode, Operator, Pipeline, PipelineName, SourceRevision,
-    StageName, Trigger, TriggerType,
+    ActionName, ExecutionId, ExecutionMode, Operator, Pipeline, PipelineName, Revisions,
+    SourceRevision, StageName, Trigger, TriggerType, variable::Namespace,
 };
 
 /// How many executions of a QUEUED or PARALLEL pipeline may be under way (CodePipeline user guide,
@@ -44,29 +47,31 @@ impl Engine {
         step: &mut Step,
         name: &PipelineName,
         action: &ActionName,
-        heads: &[SourceRevision],
+        heads: Vec<SourceRevision>,
     ) {
         let Some(pipeline) = self.state.pipelines.get(name) else { return };
         self.looked_at.insert((name.clone(), action.clone()));
-        let Some(known) = pipeline.sources.get(action).cloned() else {
-            let heads = heads.iter().map(|head| (head.branch.clone(), head.clone())).collect();
+        let Some(known) = pipeline.sources.get(action) else {
+            let heads = heads.into_iter().map(|head| (head.branch.clone(), head.into())).collect();
             self.record(step, name, Fact::BaselineTaken { action: action.clone(), heads });
             return;
         };
         let there: BTreeSet<&str> = heads.iter().map(|head| head.branch.as_str()).collect();
         let gone = known.keys().filter(|branch| !there.contains(branch.as_str())).cloned();
         let gone: Vec<String> = gone.collect();
+        let moved = heads.into_iter().filter_map(|head| {
+            let since = known.get(&head.branch).map(|it| &it.id);
+            (since != Some(&head.id)).then(|| (since.cloned(), Arc::new(head)))
+        });
+        let moved: Vec<_> = moved.collect();
         for branch in gone {
             self.record(step, name, Fact::BranchDeleted { action: action.clone(), branch });
         }
-        for head in heads {
-            let since = known.get(&head.branch).map(|it| it.id.clone());
-            if since.as_ref() == Some(&head.id) {
-                continue;
-            }
-            let (action, branch) = (action.clone(), head.branch.clone());
-            self.record(step, name, Fact::HeadMoved { action, branch, revision: head.clone() });
-            self.head_moved(step, name, head, since);
+        for (since, revision) in moved {
+            let (action, branch) = (action.clone(), revision.branch.clone());
+            let head = Arc::clone(&revision);
+            self.record(step, name, Fact::HeadMoved { action, branch, revision });
+            self.head_moved(step, name, &head, since);
         }
     }
 
@@ -94,7 +99,7 @@ impl Engine {
         };
         let variables = self.pipeline_variables(name, overrides)?;
         let trigger = Trigger { kind: TriggerType::StartPipelineExecution, detail: by.to_string() };
-        self.start(step, name, vec![revision], trigger, variables, options)?;
+        self.start(step, name, [revision.into()].into(), trigger, variables, options)?;
         Ok(())
     }
 
@@ -103,16 +108,18 @@ impl Engine {
         &mut self,
         step: &mut Step,
         name: &PipelineName,
-        revisions: Vec<SourceRevision>,
+        revisions: Revisions,
         trigger: Trigger,
-        variables: BTreeMap<String, String>,
+        variables: Namespace,
         options: StartOptions,
     ) -> Result<ExecutionId, Refusal> {
         let pipeline = self.pipeline(name)?;
         let (version, definition) = (pipeline.version, &pipeline.definition);
         let mode = definition.execution_mode;
-        let executions = pipeline.lanes.values().flat_map(|lane| lane.executions.values());
-        let alive = || executions.filter(|it| !it.status.has_ended()).count();
+        let alive = || {
+            let all = pipeline.lanes.values().flat_map(|it| self.state.executions_in(it));
+            all.filter(|it| !it.status.has_ended()).count()
+        };
         if mode != ExecutionMode::Superseded && alive() >= CONCURRENT_EXECUTIONS {
             return Err(Refusal::ConcurrentPipelineExecutionsLimitExceeded {
                 pipeline: name.clone(),
@@ -142,7 +149,7 @@ impl Engine {
         &self,
         name: &PipelineName,
         overrides: Vec<(String, String)>,
-    ) -> Result<BTreeMap<String, String>, Refusal> {
+    ) -> Result<Namespace, Refusal> {
         let declared = &self.pipeline(name)?.definition.variables;
         let mut values: BTreeMap<String, String> = declared
             .iter()
@@ -158,7 +165,7 @@ impl Engine {
         }
         match declared.iter().find(|it| !values.contains_key(&it.name)) {
             Some(missing) => Err(Refusal::MissingVariable { name: missing.name.clone() }),
-            None => Ok(values),
+            None => Ok(values.into()),
         }
     }
 }

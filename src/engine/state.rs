@@ -16,17 +16,16 @@ use super::{
 };
 use crate::model::{
     Action, ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken,
-    ArtifactContent, ArtifactName, ConditionStatus, ConditionType, EnvironmentVariable,
-    ErrorDetails, ExecutionId, ExecutionStatus, Lane, LockName, Operator, Pipeline, PipelineName,
-    RevisionId, RuleName, RuleStatus, SourceRevision, StageName, StageStatus, StopRequest,
-    Timestamp, Trigger, variable::Variables,
+    Artifacts, ConditionStatus, ConditionType, EnvironmentVariable, ErrorDetails, ExecutionId,
+    ExecutionStatus, Lane, LockName, Operator, Pipeline, PipelineName, RevisionId, Revisions,
+    RuleName, RuleStatus, SourceRevision, StageName, StageStatus, StopRequest, Timestamp, Trigger,
+    variable::Variables,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     pub pipelines: BTreeMap<PipelineName, PipelineState>,
-    /// Where each execution in memory lives.
-    pub homes: BTreeMap<ExecutionId, Home>,
+    pub executions: BTreeMap<ExecutionId, Execution>,
     /// Actions in progress.
     pub running: BTreeMap<ActionExecutionId, ActionRef>,
     /// Rules in progress.
@@ -52,7 +51,7 @@ pub struct SlotKey {
     pub stage: StageName,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Home {
     pub pipeline: PipelineName,
     pub lane: Lane,
@@ -67,7 +66,7 @@ pub struct PipelineState {
     pub transitions: BTreeMap<StageName, Transition>,
     /// The heads last seen, by source action and branch (a tag's key is `refs/tags/NAME`); an action
     /// without an entry was never seen.
-    pub sources: BTreeMap<ActionName, BTreeMap<String, SourceRevision>>,
+    pub sources: BTreeMap<ActionName, BTreeMap<String, Arc<SourceRevision>>>,
     /// Heads whose changed files decide and are not listed yet, by source action and branch.
     pub awaited_changes: BTreeMap<ActionName, BTreeMap<String, AwaitedChanges>>,
     pub lanes: BTreeMap<Lane, LaneState>,
@@ -77,7 +76,7 @@ pub struct PipelineState {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AwaitedChanges {
-    pub revision: SourceRevision,
+    pub revision: Arc<SourceRevision>,
     pub since: Option<RevisionId>,
 }
 
@@ -97,7 +96,8 @@ pub enum TransitionPosition {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneState {
     pub slots: BTreeMap<StageName, Slot>,
-    pub executions: BTreeMap<ExecutionId, Execution>,
+    /// By number, the oldest first.
+    pub executions: BTreeMap<u64, ExecutionId>,
     /// The last few that ended, newest first.
     pub recent: VecDeque<Ended>,
     /// The branch is gone; the lane goes when nothing is under way in it.
@@ -119,7 +119,7 @@ pub struct Slot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Success {
     pub execution: ExecutionId,
-    pub revision: SourceRevision,
+    pub revision: Arc<SourceRevision>,
     pub at: Timestamp,
     /// Everything that brings it back.
     pub release: Arc<Release>,
@@ -131,16 +131,16 @@ pub struct Release {
     /// The STANDARD execution it was made by.
     pub execution: ExecutionId,
     pub version: u32,
-    pub revisions: Vec<SourceRevision>,
-    pub variables: Variables,
-    pub artifacts: BTreeMap<ArtifactName, ArtifactContent>,
+    pub revisions: Revisions,
+    pub variables: Arc<Variables>,
+    pub artifacts: Arc<Artifacts>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     pub execution: ExecutionId,
     pub status: ExecutionStatus,
-    pub revision: SourceRevision,
+    pub revision: Arc<SourceRevision>,
     pub superseded_by: Option<ExecutionId>,
     pub started_at: Timestamp,
     pub at: Timestamp,
@@ -173,15 +173,16 @@ pub struct Execution {
     pub id: ExecutionId,
     /// Counts executions of all pipelines; the higher one is the newer one.
     pub number: u64,
+    pub home: Home,
     pub version: u32,
     /// The definition it started with; edits never touch it.
     pub definition: Arc<Pipeline>,
     pub status: ExecutionStatus,
     pub trigger: Trigger,
     /// The first is the primary source's.
-    pub revisions: Vec<SourceRevision>,
-    pub variables: Variables,
-    pub artifacts: BTreeMap<ArtifactName, ArtifactContent>,
+    pub revisions: Revisions,
+    pub variables: Arc<Variables>,
+    pub artifacts: Arc<Artifacts>,
     pub place: Place,
     pub stages: BTreeMap<StageName, StageExecution>,
     pub stop: Option<StopRequest>,
@@ -218,7 +219,7 @@ impl Execution {
     }
 
     /// Returns the revision the execution is known by.
-    pub fn revision(&self) -> &SourceRevision {
+    pub fn revision(&self) -> &Arc<SourceRevision> {
         self.revisions.first().expect("executions start with their primary revision")
     }
 }
@@ -348,7 +349,7 @@ pub struct ActionExecution {
     pub id: ActionExecutionId,
     pub attempt: u32,
     pub started_at: Timestamp,
-    pub resolved: ResolvedAction,
+    pub resolved: Arc<ResolvedAction>,
     pub progress: Progress,
 }
 
@@ -467,7 +468,19 @@ impl State {
     }
 
     pub fn execution(&self, id: ExecutionId) -> Option<&Execution> {
-        self.lane(self.homes.get(&id)?)?.executions.get(&id)
+        self.executions.get(&id)
+    }
+
+    pub fn home(&self, id: ExecutionId) -> Option<&Home> {
+        self.executions.get(&id).map(|it| &it.home)
+    }
+
+    /// Returns the executions of a lane, the oldest first.
+    pub fn executions_in<'a>(
+        &'a self,
+        lane: &'a LaneState,
+    ) -> impl DoubleEndedIterator<Item = &'a Execution> {
+        lane.executions.values().filter_map(|id| self.executions.get(id))
     }
 
     pub fn rule(&self, rule: &RuleRef) -> Option<&RuleExecution> {
@@ -494,6 +507,10 @@ impl State {
 }
 
 impl PipelineState {
+    pub fn lanes_of(&self, name: &PipelineName) -> impl Iterator<Item = Home> {
+        self.lanes.keys().map(|lane| Home { pipeline: name.clone(), lane: lane.clone() })
+    }
+
     pub fn is_enabled(&self, stage: &StageName) -> bool {
         self.transitions
             .get(stage)

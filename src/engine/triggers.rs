@@ -13,11 +13,8 @@ use super::{
     state::{AwaitedChanges, PipelineState, StartOptions},
 };
 use crate::model::{
-    ActionName, Pipeline, PipelineName, RevisionId, SourceRevision, Trigger, TriggerType,
+    ActionName, Pipeline, PipelineName, RevisionId, Revisions, SourceRevision, Trigger, TriggerType,
 };
-
-/// The revisions an execution starts with, the primary source's first.
-type Revisions = Vec<SourceRevision>;
 
 impl Engine {
     /// Decides over a new commit on a branch, or a new tag. `since` is where it stood before.
@@ -25,7 +22,7 @@ impl Engine {
         &mut self,
         step: &mut Step,
         name: &PipelineName,
-        head: &SourceRevision,
+        head: &Arc<SourceRevision>,
         since: Option<RevisionId>,
     ) {
         let Some(definition) = self.definition(name) else { return };
@@ -54,7 +51,7 @@ impl Engine {
         &mut self,
         step: &mut Step,
         name: &PipelineName,
-        head: &SourceRevision,
+        head: &Arc<SourceRevision>,
         since: Option<RevisionId>,
     ) {
         let earlier = self.awaited(name, &head.action, &head.branch).cloned();
@@ -63,9 +60,9 @@ impl Engine {
             self.decline(step, name, &earlier.revision, reason);
         }
         let since = earlier.map_or(since, |it| it.since);
-        let fact = Fact::ChangesAwaited { revision: head.clone(), since: since.clone() };
+        let fact = Fact::ChangesAwaited { revision: Arc::clone(head), since: since.clone() };
         self.record(step, name, fact);
-        let (pipeline, revision) = (name.clone(), Box::new(head.clone()));
+        let (pipeline, revision) = (name.clone(), Arc::clone(head));
         step.effects.push(Effect::ListChanges { pipeline, revision, since });
     }
 
@@ -79,7 +76,7 @@ impl Engine {
         files: Result<Vec<String>, String>,
     ) {
         let awaited = self.awaited(name, action, branch).filter(|it| it.revision.id == *revision);
-        let Some(head) = awaited.map(|it| it.revision.clone()) else { return };
+        let Some(head) = awaited.map(|it| Arc::clone(&it.revision)) else { return };
         let Some(definition) = self.definition(name) else { return };
         let (action, branch) = (action.clone(), branch.to_owned());
         self.record(step, name, Fact::ChangesListed { action, branch, revision: head.id.clone() });
@@ -111,7 +108,7 @@ impl Engine {
             for it in pipeline.awaited_changes.values().flat_map(|awaited| awaited.values()) {
                 step.effects.push(Effect::ListChanges {
                     pipeline: name.clone(),
-                    revision: Box::new(it.revision.clone()),
+                    revision: Arc::clone(&it.revision),
                     since: it.since.clone(),
                 });
             }
@@ -122,7 +119,7 @@ impl Engine {
         &mut self,
         step: &mut Step,
         name: &PipelineName,
-        head: &SourceRevision,
+        head: &Arc<SourceRevision>,
         trigger: &Trigger,
     ) {
         let mut executions = self.executions_of(name, head);
@@ -140,7 +137,7 @@ impl Engine {
         &mut self,
         step: &mut Step,
         name: &PipelineName,
-        head: &SourceRevision,
+        head: &Arc<SourceRevision>,
         executions: Vec<Revisions>,
         trigger: &Trigger,
     ) {
@@ -172,18 +169,21 @@ impl Engine {
     pub(super) fn executions_of(
         &self,
         name: &PipelineName,
-        head: &SourceRevision,
+        head: &Arc<SourceRevision>,
     ) -> Vec<Revisions> {
         let Some(pipeline) = self.state.pipelines.get(name) else { return Vec::new() };
         let definition = &pipeline.definition;
         let primary = &definition.primary_source().name;
-        let primaries =
-            if head.action == *primary { vec![head.clone()] } else { primary_heads(pipeline) };
+        let primaries = if head.action == *primary {
+            vec![Arc::clone(head)]
+        } else {
+            self.primary_heads(pipeline)
+        };
         let others = || {
             let others = definition.source_actions().filter(|it| it.name != *primary);
             others.filter_map(|action| {
                 if action.name == head.action {
-                    return Some(head.clone());
+                    return Some(Arc::clone(head));
                 }
                 pipeline.sources.get(&action.name)?.get(action.exact_branch()?).cloned()
             })
@@ -200,7 +200,7 @@ impl Engine {
         &self,
         name: &PipelineName,
         revisions: &Revisions,
-        head: &SourceRevision,
+        head: &Arc<SourceRevision>,
     ) -> bool {
         let newest = || {
             let pipeline = self.state.pipelines.get(name)?;
@@ -210,7 +210,7 @@ impl Engine {
                 .lanes
                 .iter()
                 .filter(|(it, _)| **it == lane || it.is_of_one() && it.branch() == lane.branch());
-            lanes.flat_map(|(_, it)| it.executions.values()).max_by_key(|it| it.number)
+            lanes.flat_map(|(_, it)| self.state.executions_in(it)).max_by_key(|it| it.number)
         };
         newest().is_some_and(|it| {
             it.revisions.iter().any(|known| {
@@ -223,7 +223,7 @@ impl Engine {
         &mut self,
         step: &mut Step,
         name: &PipelineName,
-        head: &SourceRevision,
+        head: &Arc<SourceRevision>,
         reason: String,
     ) {
         let (action, branch) = (head.action.clone(), head.branch.clone());
@@ -240,33 +240,33 @@ impl Engine {
         self.state.pipelines.get(name)?.awaited_changes.get(action)?.get(branch)
     }
 
+    /// Returns the heads of the primary source that another source's change runs with.
+    fn primary_heads(&self, pipeline: &PipelineState) -> Vec<Arc<SourceRevision>> {
+        let primary = pipeline.definition.primary_source();
+        let Some(known) = pipeline.sources.get(&primary.name) else { return Vec::new() };
+        if let Some(branch) = primary.exact_branch() {
+            return known.get(branch).cloned().into_iter().collect();
+        }
+        let branches = pipeline.lanes.iter().filter_map(|(lane, state)| match lane.branch() {
+            Some(branch) => Some(branch),
+            // One lane for all: the branch that ran last.
+            None => {
+                let newest = self.state.executions_in(state).next_back()?.revision();
+                Some(newest.branch.as_str()).filter(|_| newest.tag.is_none())
+            }
+        });
+        branches.filter_map(|branch| known.get(branch).cloned()).collect()
+    }
+
     fn definition(&self, name: &PipelineName) -> Option<Arc<Pipeline>> {
         self.state.pipelines.get(name).map(|it| Arc::clone(&it.definition))
     }
-}
-
-/// Returns the heads of the primary source that another source's change runs with.
-fn primary_heads(pipeline: &PipelineState) -> Vec<SourceRevision> {
-    let primary = pipeline.definition.primary_source();
-    let Some(known) = pipeline.sources.get(&primary.name) else { return Vec::new() };
-    if let Some(branch) = primary.exact_branch() {
-        return known.get(branch).cloned().into_iter().collect();
-    }
-    let branches = pipeline.lanes.iter().filter_map(|(lane, state)| match lane.branch() {
-        Some(branch) => Some(branch),
-        // One lane for all: the branch that ran last.
-        None => {
-            let newest = state.executions.values().max_by_key(|it| it.number)?;
-            Some(newest.revision().branch.as_str()).filter(|_| newest.revision().tag.is_none())
-        }
-    });
-    branches.filter_map(|branch| known.get(branch).cloned()).collect()
 }
 
 fn place(head: &SourceRevision) -> String {
     format!("{} in {}", head.branch, head.git_dir.display())
 }
 
-fn filtered(head: &SourceRevision, words: &str) -> Trigger {
+fn filtered(head: &Arc<SourceRevision>, words: &str) -> Trigger {
     Trigger { kind: TriggerType::WebhookV2, detail: format!("{}: {words}", place(head)) }
 }

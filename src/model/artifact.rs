@@ -1,8 +1,12 @@
 //! What an artifact holds. Artifacts never change: they are named by their content.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use super::ArtifactName;
+
+pub type Artifacts = BTreeMap<ArtifactName, ArtifactContent>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ArtifactContent {

@@ -1,15 +1,13 @@
 //! The work below an action: what a provider gets, and what it answers.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, ActionExecutionId, ActionName, ArtifactContent, ArtifactName, ErrorDetails,
-    ExecutionId, FailureType, Lane, PipelineName, SourceRevision, StageName,
+    Action, ActionExecutionId, ActionName, ArtifactContent, ArtifactName, Artifacts, ErrorDetails,
+    ExecutionId, FailureType, Lane, PipelineName, Revisions, SourceRevision, StageName,
+    variable::Namespace,
 };
 
 /// One attempt of one action, with every variable already resolved.
@@ -23,7 +21,7 @@ pub struct Job {
     pub action: Action,
     /// Where relative paths of the pipeline file start.
     pub base_directory: PathBuf,
-    pub revisions: Vec<SourceRevision>,
+    pub revisions: Revisions,
     /// Names in the runtime's environment that hold a secret of this pipeline.
     pub withheld_environment: BTreeSet<String>,
     pub inputs: Vec<JobInput>,
@@ -42,7 +40,6 @@ pub struct JobInput {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "success is the common case and reports are few")]
 pub enum JobReport {
     Succeeded(JobSuccess),
     Failed(ErrorDetails),
@@ -57,8 +54,8 @@ impl JobReport {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobSuccess {
     pub summary: String,
-    pub variables: BTreeMap<String, String>,
-    pub artifacts: BTreeMap<ArtifactName, ArtifactContent>,
+    pub variables: Namespace,
+    pub artifacts: Artifacts,
     /// What a source action found.
-    pub revision: Option<SourceRevision>,
+    pub revision: Option<Arc<SourceRevision>>,
 }

@@ -19,7 +19,7 @@ pub mod trigger;
 pub mod variable;
 pub mod window;
 
-pub use artifact::ArtifactContent;
+pub use artifact::{ArtifactContent, Artifacts};
 pub use condition::{
     Condition, ConditionResult, ConditionType, OnFailure, RetryConfiguration, Rule,
 };
@@ -37,7 +37,7 @@ pub use pipeline::{
     Action, ActionType, Category, EnvironmentVariable, EnvironmentVariableType, ExecutionMode,
     LaneMode, OutputArtifact, Pipeline, PipelineVariable, Stage,
 };
-pub use revision::SourceRevision;
+pub use revision::{Revisions, SourceRevision};
 pub use schedule::Schedule;
 pub use time::{Span, Timestamp};
 pub use trigger::{Patterns, PipelineTrigger, PushFilter, WatchedRefs};

@@ -1,6 +1,6 @@
 //! The source revision an execution carries from stage to stage.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,9 @@ use super::{ActionName, ArtifactContent, RevisionId};
 
 /// What the ref of every tag begins with.
 pub const TAG_PREFIX: &str = "refs/tags/";
+
+/// What an execution carries, the primary source's revision first.
+pub type Revisions = Arc<[Arc<SourceRevision>]>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRevision {

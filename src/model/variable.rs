@@ -1,12 +1,14 @@
 //! Variables: `#{namespace.key}` in configuration values, commands and environment variables
 //! (CodePipeline user guide, "Variables reference").
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use thiserror::Error;
 
-/// Values by namespace, then by key.
-pub type Variables = BTreeMap<String, BTreeMap<String, String>>;
+/// Values by key, shared by the fact that brought them and all who read them.
+pub type Namespace = Arc<BTreeMap<String, String>>;
+/// The namespaces by name.
+pub type Variables = BTreeMap<String, Namespace>;
 
 /// The namespace of pipeline-level variables.
 pub const PIPELINE_NAMESPACE: &str = "variables";
@@ -76,7 +78,7 @@ mod tests {
     fn variables() -> Variables {
         let build = [("VERSION", "1.2"), ("EMPTY", ""), ("TRICK", "#{build.VERSION}")];
         let build = build.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        Variables::from([("build".to_owned(), build.into_iter().collect())])
+        Variables::from([("build".to_owned(), Arc::new(build.into_iter().collect()))])
     }
 
     #[test]

@@ -215,7 +215,8 @@ async fn report(
             .map_err(|error| failed(FailureType::JobFailed, with_causes(&error)))?;
         artifacts.insert(output.name.clone(), content);
     }
-    Ok(JobSuccess { summary: "exit code 0".to_owned(), variables, artifacts, revision: None })
+    let summary = "exit code 0".to_owned();
+    Ok(JobSuccess { summary, variables: variables.into(), artifacts, revision: None })
 }
 
 fn read_variables(

@@ -4,6 +4,7 @@ use std::{
     io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -77,7 +78,7 @@ pub(super) async fn run(
     let release_path = release.to_string_lossy().into_owned();
     Ok(JobSuccess {
         summary: format!("current -> releases/{name}"),
-        variables: [("ReleasePath".to_owned(), release_path)].into(),
+        variables: Arc::new([("ReleasePath".to_owned(), release_path)].into()),
         ..JobSuccess::default()
     })
 }

@@ -1,6 +1,9 @@
 //! Git source: the heads of the branches an action watches, as they are now.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use globset::GlobMatcher;
 
@@ -251,14 +254,14 @@ pub(super) async fn run(job: &Job) -> Result<JobSuccess, ErrorDetails> {
     })?;
     Ok(JobSuccess {
         summary: format!("{} {}", head.id.short(), head.subject()),
-        variables: head.variables().collect(),
+        variables: Arc::new(head.variables().collect()),
         artifacts: job
             .action
             .output_artifacts
             .iter()
             .map(|output| (output.name.clone(), head.content()))
             .collect(),
-        revision: Some(head.clone()),
+        revision: Some(head.clone().into()),
     })
 }
 

@@ -137,7 +137,7 @@ pub(super) async fn prepare(
             let gate = board.open_gates().find(|at| at.gate.token == token);
             let comparison = match gate {
                 Some(at) => {
-                    let deployed = at.stage.last_success.as_ref().map(|it| &it.revision);
+                    let deployed = at.stage.last_success.as_ref().map(|it| &*it.revision);
                     compare(deployed, &at.execution.revision).await
                 }
                 // The engine will refuse it and say why.

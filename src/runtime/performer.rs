@@ -38,7 +38,7 @@ impl Performer {
             Effect::StartJob(job) => self.run(*job, Start::Fresh),
             Effect::RecoverJob(job) => self.run(*job, Start::Recovered),
             Effect::ListChanges { pipeline, revision, since } => {
-                self.list_changes(pipeline, *revision, since);
+                self.list_changes(pipeline, revision, since);
             }
             Effect::StopJob(id) => {
                 let directory = self.tools.state_dir.job(id);
@@ -68,7 +68,7 @@ impl Performer {
     fn list_changes(
         &self,
         pipeline: PipelineName,
-        revision: SourceRevision,
+        revision: Arc<SourceRevision>,
         since: Option<RevisionId>,
     ) {
         let inbox = self.inbox.clone();
@@ -79,7 +79,8 @@ impl Performer {
                 None => changes::of_new_branch(git_dir, &revision.branch, id).await,
             };
             let files = files.map_err(|error| error.to_string());
-            let SourceRevision { action, branch, id: revision, .. } = revision;
+            let (action, branch) = (revision.action.clone(), revision.branch.clone());
+            let revision = revision.id.clone();
             let listed = Input::ChangesListed { pipeline, action, branch, revision, files };
             // No receiver: the runtime is ending, and the next one will ask again.
             let _ = inbox.send(input(listed)).await;

@@ -114,7 +114,7 @@ impl Review {
 }
 
 pub(super) async fn review(at: GateAt<'_>) -> Review {
-    let deployed = at.stage.last_success.as_ref().map(|it| &it.revision);
+    let deployed = at.stage.last_success.as_ref().map(|it| &*it.revision);
     let candidate = &at.execution.revision;
     let comparison = compare(deployed, candidate).await;
     let range = Range::of(&comparison, deployed, candidate);

@@ -16,8 +16,9 @@ use crate::{
         state::{Release, ResolvedAction},
     },
     model::{
-        ApprovalDecision, ErrorDetails, ExecutionId, JobSuccess, Lane, Pipeline, PipelineName,
-        RevisionId, SourceRevision, StageName, Timestamp, Trigger, variable::PIPELINE_NAMESPACE,
+        ApprovalDecision, Artifacts, ErrorDetails, ExecutionId, JobSuccess, Lane, Pipeline,
+        PipelineName, RevisionId, SourceRevision, StageName, Timestamp, Trigger,
+        variable::{PIPELINE_NAMESPACE, Variables},
     },
 };
 
@@ -228,39 +229,41 @@ impl History {
         let sql = "SELECT body FROM event WHERE execution = ?1 ORDER BY id";
         let events: Vec<Event> =
             self.rows(sql, params![execution.to_string()], |row| parsed(row, 0))?;
-        let Some(Fact::ExecutionStarted { version, revisions, variables, .. }) =
+        let Some(Fact::ExecutionStarted { version, revisions: first, variables: own, .. }) =
             events.first().map(|event| &event.fact)
         else {
             return Ok(None);
         };
         let definition = self.definition(&events[0].pipeline, *version)?;
-        let own = (PIPELINE_NAMESPACE.to_owned(), variables.clone());
-        let mut release = Release {
-            execution,
-            version: *version,
-            revisions: revisions.clone(),
-            variables: [own].into(),
-            artifacts: BTreeMap::new(),
-        };
+        let own = (PIPELINE_NAMESPACE.to_owned(), Arc::clone(own));
+        let mut revisions = first.to_vec();
+        let (mut variables, mut artifacts) = (Variables::from([own]), Artifacts::new());
         for event in &events {
             match &event.fact {
                 Fact::ActionSucceeded { action, success } => {
-                    release.artifacts.extend(success.artifacts.clone());
+                    artifacts.extend(success.artifacts.clone());
                     let declared = definition
                         .as_ref()
                         .and_then(|it| it.stage(&action.stage)?.action(&action.action));
                     if let Some(namespace) = declared.and_then(|it| it.namespace.clone()) {
-                        release.variables.insert(namespace, success.variables.clone());
+                        variables.insert(namespace, success.variables.clone());
                     }
-                    release.revisions.extend(
-                        success
-                            .revision
-                            .clone()
-                            .filter(|it| revisions.iter().all(|known| known.action != it.action)),
-                    );
+                    let found = success.revision.iter();
+                    let new = |it: &&Arc<SourceRevision>| {
+                        first.iter().all(|known| known.action != it.action)
+                    };
+                    revisions.extend(found.filter(new).cloned());
                 }
                 Fact::StageSucceeded { stage: succeeded, .. } if succeeded == stage => {
-                    return Ok(Some(release));
+                    let (revisions, variables) = (revisions.into(), variables.into());
+                    let (version, artifacts) = (*version, artifacts.into());
+                    return Ok(Some(Release {
+                        execution,
+                        version,
+                        revisions,
+                        variables,
+                        artifacts,
+                    }));
                 }
                 _ => {}
             }

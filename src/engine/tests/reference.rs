@@ -320,7 +320,7 @@ impl Real {
 
     fn stop(&mut self, number: usize, abandon: bool) {
         let execution = self.executions[number];
-        let home = &self.engine.state().homes[&execution];
+        let home = &self.engine.state().executions[&execution].home;
         let request = Request::StopPipelineExecution {
             pipeline: home.pipeline.clone(),
             execution,

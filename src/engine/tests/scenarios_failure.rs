@@ -1,6 +1,8 @@
 //! Retries that happen by themselves, and rollbacks.
 
 use super::scene::{Scene, condition, operator, pipeline, rule, with_mode, with_stage};
+use std::sync::Arc;
+
 use crate::{
     engine::{Fact, Refusal, Request, TransitionChange, state::Release},
     model::{ConditionResult::Rollback, ExecutionStatus::*, *},
@@ -178,7 +180,7 @@ fn a_rollback_brings_artifacts_and_variables_back() {
     definition.stages[1].actions[0].namespace = Some("make".into());
     let mut scene = Scene::with(definition);
     let built = |version: &str| JobSuccess {
-        variables: [("VERSION".to_owned(), version.to_owned())].into(),
+        variables: Arc::new([("VERSION".to_owned(), version.to_owned())].into()),
         artifacts: [(
             "dist".into(),
             ArtifactContent::Tree { tree: format!("tree-{version}"), files: 1, bytes: 1 },

@@ -111,7 +111,7 @@ fn a_lane_goes_with_its_branch_once_nothing_is_under_way_in_it() {
     assert!(scene.engine.state().pipelines["p"].lanes.contains_key("topic"));
     scene.succeed("make");
     assert!(!scene.engine.state().pipelines["p"].lanes.contains_key("topic"));
-    assert!(scene.engine.state().homes.is_empty(), "nothing of the lane stays in memory");
+    assert!(scene.engine.state().executions.is_empty(), "nothing of the lane stays in memory");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn memory_holds_what_is_alive_and_not_the_history() {
         scene.commit(&format!("c{number}"));
         scene.succeed("make");
     }
-    assert_eq!(scene.engine.state().homes.len(), 1, "the last execution of the stages");
+    assert_eq!(scene.engine.state().executions.len(), 1, "the last execution of the stages");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Run orders, failure, variables and artifacts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::scene::{Scene, pipeline};
 use crate::model::{ActionStatus, ArtifactContent, ExecutionStatus::*, JobSuccess, StageStatus};
@@ -66,7 +66,10 @@ fn variables_are_resolved_just_before_the_action_starts() {
     let mut scene = Scene::with(definition);
     let execution = scene.commit("a1");
     let variables = BTreeMap::from([("VERSION".to_owned(), "1.2".to_owned())]);
-    scene.succeed_with("make", JobSuccess { variables, ..JobSuccess::default() });
+    scene.succeed_with(
+        "make",
+        JobSuccess { variables: Arc::new(variables), ..JobSuccess::default() },
+    );
     let job = scene.jobs.values().next().unwrap();
     assert_eq!(job.action.commands, [format!("pack 1.2 of a1 in {execution}")]);
 }

@@ -134,7 +134,11 @@ fn memory_holds_the_newest_parallel_executions_only() {
         scene.succeed(&format!("make of {commit}"));
         scene.succeed(&format!("ship of {commit}"));
     }
-    assert!(scene.engine.state().homes.len() <= 10, "{}", scene.engine.state().homes.len());
+    assert!(
+        scene.engine.state().executions.len() <= 10,
+        "{}",
+        scene.engine.state().executions.len()
+    );
     assert_eq!(scene.engine.state().pipelines["p"].lanes.len(), 8);
 }
 

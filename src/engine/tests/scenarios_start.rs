@@ -132,7 +132,7 @@ fn a_pipeline_is_deleted_only_when_nothing_is_under_way() {
     scene.succeed("make");
     scene.request(delete()).unwrap();
     assert!(scene.engine.state().pipelines.is_empty());
-    assert!(scene.engine.state().homes.is_empty());
+    assert!(scene.engine.state().executions.is_empty());
     let again = pipeline("p", "Source > Build: make");
     scene.apply(Input::DefinitionLoaded(Box::new(again))).unwrap();
     assert_eq!(scene.engine.state().pipelines["p"].version, 2, "the history has a version 1");

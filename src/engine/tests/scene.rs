@@ -235,7 +235,7 @@ impl Scene {
                     self.stopped_jobs.push(id);
                 }
                 Effect::ListChanges { revision, since, .. } => {
-                    self.asked_for_changes.push((*revision, since));
+                    self.asked_for_changes.push(((*revision).clone(), since));
                 }
             }
         }

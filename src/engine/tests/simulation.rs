@@ -190,7 +190,7 @@ impl World {
             Effect::StopJob(id) => {
                 self.running.remove(&id);
             }
-            Effect::ListChanges { revision, .. } => self.asked.push(*revision),
+            Effect::ListChanges { revision, .. } => self.asked.push((*revision).clone()),
         }
         None
     }
@@ -224,7 +224,7 @@ impl World {
     }
 
     fn executions(&self) -> Vec<ExecutionId> {
-        self.engine.state().homes.keys().copied().collect()
+        self.engine.state().executions.keys().copied().collect()
     }
 
     fn turn(&mut self) {
@@ -359,10 +359,10 @@ impl World {
     fn override_something(&mut self) -> Option<Input> {
         let state = self.engine.state();
         let mut conditions = Vec::new();
-        for (id, home) in &state.homes {
-            for (stage, entered) in &state.execution(*id)?.stages {
+        for (id, execution) in &state.executions {
+            for (stage, entered) in &execution.stages {
                 let kinds = entered.conditions.keys();
-                let pipeline = &home.pipeline;
+                let pipeline = &execution.home.pipeline;
                 conditions.extend(kinds.map(|kind| (pipeline.clone(), *id, stage.clone(), *kind)));
             }
         }
@@ -441,7 +441,7 @@ impl World {
             for (name, lane) in &pipeline.lanes {
                 let mut places: BTreeMap<ExecutionId, u32> = BTreeMap::new();
                 for (stage, slot) in &lane.slots {
-                    let waiting = || slot.waiting.iter().map(|id| &lane.executions[id]);
+                    let waiting = || slot.waiting.iter().map(|id| &state.executions[id]);
                     let newest = waiting().filter(|it| !it.is_rollback()).map(|it| it.number).max();
                     let outlived = waiting().find(|it| {
                         it.definition.execution_mode == ExecutionMode::Superseded
@@ -451,7 +451,7 @@ impl World {
                     assert!(outlived.is_none(), "{outlived:?} should be superseded before {stage}");
                     for id in slot.waiting.iter().chain(&slot.occupant) {
                         *places.entry(*id).or_default() += 1;
-                        assert!(lane.executions.contains_key(id), "a slot holds a lost execution");
+                        assert!(state.executions.contains_key(id), "a slot holds a lost execution");
                     }
                     let free = slot.occupant.is_none();
                     let first = waiting().next().filter(|_| pipeline.is_enabled(stage));
@@ -461,12 +461,14 @@ impl World {
                     let stays_out = next.is_none() || locked;
                     assert!(!free || stays_out, "a free stage {stage} has a waiter");
                 }
-                for (id, execution) in &lane.executions {
+                for (number, id) in &lane.executions {
+                    let execution = &state.executions[id];
+                    assert_eq!(execution.number, *number);
                     let ended = execution.status.has_ended();
                     assert_eq!(ended, execution.place == Place::Ended, "{:?}", execution.status);
                     let times = places.get(id).copied().unwrap_or(0);
                     assert_eq!(times, u32::from(!ended), "{id} stands in {times} places");
-                    assert_eq!(state.homes[id].lane, *name);
+                    assert_eq!(execution.home.lane, *name);
                     self.check_run_orders(id, execution);
                 }
             }
@@ -565,10 +567,8 @@ impl World {
         let alive: Vec<_> = self
             .engine
             .state()
-            .pipelines
+            .executions
             .values()
-            .flat_map(|pipeline| pipeline.lanes.values())
-            .flat_map(|lane| lane.executions.values())
             .filter(|execution| !execution.status.has_ended())
             .collect();
         assert!(alive.is_empty(), "never ended: {alive:#?}");
