@@ -281,14 +281,8 @@ fn action_detail(
                 ("actionTypeId", declared.map_or(Value::Null, action_type)),
                 ("configuration", declared.map_or(Value::Null, |it| json!(it.configuration))),
                 ("resolvedConfiguration", json!(it.resolved.configuration)),
-                (
-                    "resolvedCommands",
-                    if it.resolved.commands.is_empty() {
-                        Value::Null
-                    } else {
-                        json!(it.resolved.commands)
-                    },
-                ),
+                ("commands", declared.map_or(Value::Null, |it| commands(&it.commands))),
+                ("resolvedCommands", commands(&it.resolved.commands)),
                 (
                     "inputArtifacts",
                     declared.map_or(Value::Null, |it| {
@@ -328,4 +322,8 @@ fn action_type(action: &Action) -> Value {
         "provider": action.action_type.provider,
         "version": action.action_type.version,
     })
+}
+
+fn commands(commands: &[String]) -> Value {
+    if commands.is_empty() { Value::Null } else { json!(commands) }
 }

@@ -173,9 +173,58 @@ fn each_structural_rule_has_its_message() {
         ("name = \"shop\"", "name = 5", "`name` is a string, not a number"),
         ("[\"cargo test\"]", "\"cargo test\"", "`commands` is a list, not a string"),
         ("timeout = \"20m\"", "image = \"rust\"", "`image` is not available in this version"),
+        (
+            "name = \"unit\"",
+            "name = \"a\"\ncategory = \"Test\"\ncommands = [\"x\"]\nnamespace = \"n\"\n\
+             [[stage.action]]\nname = \"unit\"\nnamespace = \"n\"",
+            "namespace `n` is used more than once",
+        ),
+        (
+            "commands = [\"cargo test\"]\ntimeout",
+            "provider = \"Directory\"\ntimeout",
+            "Provider: 'Directory', Owner: 'AWS', Version: '1') in action 'unit' is not available",
+        ),
+        (
+            "category = \"Test\"\ncommands",
+            "category = \"Deploy\"\nprovider = \"Directory\"\ncommands",
+            "is missing required configuration 'TargetPath'",
+        ),
+        (
+            "RepositoryPath",
+            "RepositryPath",
+            "Git has no configuration key `RepositryPath` (did you mean `RepositoryPath`?)",
+        ),
+        (
+            "timeout",
+            "output_artifacts = [{ name = \"app\", files = [\"x\"] }]\ntimeout",
+            "Output artifact name 'app' is used more than once",
+        ),
     ] {
         assert_problem(from, to, message);
     }
+}
+
+#[test]
+fn a_pipeline_has_two_to_fifty_stages_with_actions_of_names_of_their_own() {
+    let stage = |name: &str| {
+        format!(
+            "[[stage]]\nname = \"{name}\"\n[[stage.action]]\nname = \"a\"\ncategory = \"Test\"\ncommands = [\"x\"]\n"
+        )
+    };
+    let (only_source, _) = MINIMAL.split_at(MINIMAL.rfind("[[stage]]").unwrap());
+    assert!(problems(only_source)[0].contains("at least two stages"));
+    let many = |count: usize| {
+        (2..=count).fold(only_source.to_owned(), |text, it| text + &stage(&format!("s{it}")))
+    };
+    assert!(toml(&many(50)).is_ok());
+    assert!(problems(&many(51))[0].contains("up to 50 stages"));
+    let twice = format!(
+        "{MINIMAL}[[stage.action]]\nname = \"unit\"\ncategory = \"Test\"\ncommands = [\"x\"]\n"
+    );
+    assert!(problems(&twice)[0].contains("Action name 'unit' is used more than once"));
+    let variable = "[[variable]]\nname = \"v\"\n";
+    let found = problems(&format!("{MINIMAL}{variable}{variable}"));
+    assert!(found[0].contains("Variable names must be unique"), "{found:?}");
 }
 
 #[test]

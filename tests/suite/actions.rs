@@ -219,7 +219,11 @@ output_variables = ["V", "UNSET"]"#,
     ) + &stage("Use", "use", r#"commands = ["cat <<'END'\n#{make.V}\nEND"]"#);
     let (home, code) = run(&stages);
     assert_eq!(code, 0);
-    assert!(home.log(&newest(&home), "use").ends_with("a b'c\n"));
+    let execution = newest(&home);
+    assert!(home.log(&execution, "use").ends_with("a b'c\n"));
+    let input = home.action(&execution, "use").unwrap()["input"].clone();
+    assert!(input["commands"][0].as_str().unwrap().contains("#{make.V}"), "{input}");
+    assert!(input["resolvedCommands"][0].as_str().unwrap().contains("a b'c"), "{input}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Layers: who may know whom. A crate boundary would say it too; this also says why.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// What a layer must never name, with the reason.
 const FORBIDDEN: &[(&str, &[&str], &str)] = &[
@@ -189,4 +192,45 @@ fn the_architecture_document_names_only_what_is_there() {
             assert!(root().join(word).exists(), "ARCHITECTURE.md names {word}");
         }
     }
+}
+
+/// The names of all tests: functions below `#[test]` and those proptest makes.
+fn tests() -> BTreeSet<String> {
+    let folders = ["src", "tests"].map(|folder| walkdir::WalkDir::new(root().join(folder)));
+    let files = folders.into_iter().flatten().flatten().filter(|it| it.file_type().is_file());
+    let mut found = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+        let mut is_test = false;
+        for line in text.lines().map(str::trim) {
+            let name = line.trim_start_matches("async ").strip_prefix("fn ");
+            match name.and_then(|it| it.split('(').next()) {
+                Some(name) if is_test => drop(found.insert(name.to_owned())),
+                _ => {}
+            }
+            let attribute = line.starts_with("#[") || line.starts_with("///");
+            is_test = line.starts_with("#[test]")
+                || line.starts_with("#[tokio::test")
+                || attribute && is_test;
+        }
+    }
+    found
+}
+
+#[test]
+fn every_rule_of_the_execution_model_is_shown_by_a_test_there_is() {
+    let page = std::fs::read_to_string(root().join("docs/execution-model.md")).unwrap();
+    let tests = tests();
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| rule"));
+    let mut count = 0;
+    for row in rows {
+        count += 1;
+        let shown = row.rsplit(" | ").next().unwrap();
+        let mut named = shown.split('`').skip(1).step_by(2).peekable();
+        assert!(named.peek().is_some() || shown.starts_with('—'), "nothing shows: {row}");
+        for name in named {
+            assert!(tests.contains(name), "there is no test {name}: {row}");
+        }
+    }
+    assert!(count > 80, "the page has its rows: {count}");
 }

@@ -137,3 +137,24 @@ fn a_pipeline_is_deleted_only_when_nothing_is_under_way() {
     scene.apply(Input::DefinitionLoaded(Box::new(again))).unwrap();
     assert_eq!(scene.engine.state().pipelines["p"].version, 2, "the history has a version 1");
 }
+
+#[test]
+fn variables_of_the_pipeline_have_defaults_overrides_and_may_be_required() {
+    let variable = |name: &str, default: Option<&str>| PipelineVariable {
+        name: name.into(),
+        default_value: default.map(Into::into),
+        description: None,
+    };
+    let mut definition = pipeline("p", "Source > Build: make");
+    definition.variables = vec![variable("target", None), variable("level", Some("info"))];
+    definition.stages[1].actions[0].commands =
+        vec!["make #{variables.target} #{variables.level}".into()];
+    let mut scene = Scene::with(definition);
+    let set = |name: &str| vec![(name.to_owned(), "x".to_owned())];
+    let refusal = scene.start_by_hand("c1").unwrap_err();
+    assert!(matches!(&refusal, Refusal::MissingVariable { name } if name == "target"), "{refusal}");
+    let refusal = scene.start("c1", |start| start.variables = set("traget")).unwrap_err();
+    assert!(matches!(&refusal, Refusal::UnknownVariable { .. }), "{refusal}");
+    scene.start("c1", |start| start.variables = set("target")).unwrap();
+    assert_eq!(scene.jobs.values().next().unwrap().action.commands, ["make x info"]);
+}

@@ -163,6 +163,7 @@ pub(super) struct Start {
     pub(super) skip: Vec<StageName>,
     pub(super) from: Option<StageName>,
     pub(super) client_request_token: Option<String>,
+    pub(super) variables: Vec<(String, String)>,
 }
 
 pub(super) struct Scene {
@@ -292,7 +293,7 @@ impl Scene {
         let request = Request::StartPipelineExecution {
             pipeline: "p".into(),
             revision: Box::new(revision("main", id)),
-            variables: Vec::new(),
+            variables: start.variables,
             skip: start.skip,
             from: start.from,
             client_request_token: start.client_request_token,
