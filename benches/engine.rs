@@ -226,7 +226,8 @@ impl Fleet {
             comparison: Comparison { deployed, relation: Relation::Newer },
             effective_at: None,
         };
-        let by = Operator { user: "mira".into(), host: "dev".into(), client: "bench".into() };
+        let by =
+            Operator { user: "mira".into(), host: "dev".into(), client: "bench".into(), uid: None };
         self.next.push_back(Input::Operator { request, by });
     }
 

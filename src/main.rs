@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    keep_out_of_core_dumps();
     // Before anything else is set up: the supervisor is to stay small.
     if std::env::args_os().nth(1).is_some_and(|verb| verb == stagegate::host::supervisor::VERB) {
         return match stagegate::supervisor::run() {
@@ -20,4 +21,15 @@ fn main() -> ExitCode {
     // Threads that wait for jobs of an earlier supervisor must not hold us back.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// Runtime and supervisor hold secrets in their memory. Actions are their own again once they
+/// have started.
+fn keep_out_of_core_dumps() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // A kernel that refuses is no reason not to work.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
 }

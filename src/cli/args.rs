@@ -324,7 +324,13 @@ pub(super) struct Status {
 
 #[derive(Args)]
 pub(super) struct History {
-    pub(super) pipeline: String,
+    /// Whose executions; `--decisions` without one shows those about every pipeline
+    #[arg(required_unless_present = "decisions")]
+    pub(super) pipeline: Option<String>,
+    /// Show what operators have decided, for which revision and why: approvals, overrides, stops,
+    /// retries, transitions. These are kept for ever
+    #[arg(long)]
+    pub(super) decisions: bool,
     /// Print `ListPipelineExecutions`' response
     #[arg(long)]
     pub(super) json: bool,

@@ -81,7 +81,7 @@ fn by_token(
                 stage: record.stage.into(),
                 action: record.action.into(),
                 status: record.decision.status,
-                by: record.decision.by,
+                by: record.decision.by.into(),
                 at: record.decision.at,
             }));
         }
@@ -133,7 +133,7 @@ fn explain(
             stage: record.stage.into(),
             action: record.action.into(),
             status: decision.status,
-            by: decision.by,
+            by: decision.by.into(),
             at: decision.at,
         })
     };

@@ -10,7 +10,7 @@ use crate::{
         Action, ApprovalDecision, ConditionType, ErrorDetails, ExecutionMode, Pipeline,
         SourceRevision, Timestamp,
     },
-    store::{ActionRecord, ExecutionRecord},
+    store::{ActionRecord, DecisionRecord, ExecutionRecord},
 };
 
 /// Leaves out what is not there, as AWS does.
@@ -326,4 +326,29 @@ fn action_type(action: &Action) -> Value {
 
 fn commands(commands: &[String]) -> Value {
     if commands.is_empty() { Value::Null } else { json!(commands) }
+}
+
+/// What operators have decided; CodePipeline has no such list.
+pub(super) fn decisions(decisions: &[DecisionRecord]) -> Value {
+    let decisions = decisions.iter().map(|it| {
+        let revisions = it.revisions.iter().map(|revision| {
+            json!({
+                "actionName": revision.action, "revisionId": revision.id,
+                "revisionSummary": revision.subject(),
+            })
+        });
+        object([
+            ("at", json!(it.at.epoch_seconds())),
+            ("decision", json!(it.kind)),
+            ("pipelineName", json!(it.pipeline)),
+            ("stageName", json!(it.stage)),
+            ("subject", json!(it.subject)),
+            ("pipelineExecutionId", json!(it.execution)),
+            ("lane", json!(it.lane)),
+            ("sourceRevisions", revisions.collect()),
+            ("summary", json!(it.reason)),
+            ("by", json!(it.by)),
+        ])
+    });
+    json!({ "decisions": decisions.collect::<Vec<_>>() })
 }

@@ -14,7 +14,7 @@ use crate::{
         state::{DeferredDecision, Override},
     },
     host::{StateDir, clock},
-    model::{ActionStatus, Timestamp},
+    model::{ActionStatus, PipelineName, Timestamp},
     runtime::RuntimeHandle,
     store::{self, ActionRecord, ExecutionRecord},
 };
@@ -143,7 +143,11 @@ fn action_words(action: &ActionCard, now: Timestamp) -> String {
 
 pub(super) async fn history(state_dir: StateDir, arguments: &History) -> Result<Exit, Failure> {
     let handle = RuntimeHandle::attach_or_read(state_dir).await?;
-    let name = arguments.pipeline.as_str().into();
+    let name = arguments.pipeline.as_deref().map(PipelineName::from);
+    if arguments.decisions {
+        return decisions(&handle, name.as_ref(), arguments);
+    }
+    let name = name.unwrap_or_else(|| "".into());
     let unknown = target::pipeline(&handle.board().borrow(), &name).err();
     let (unknown, history) = match unknown {
         Some(refusal) if !handle.state_dir().exists() => return Err(refusal.into()),
@@ -177,6 +181,37 @@ pub(super) async fn history(state_dir: StateDir, arguments: &History) -> Result<
             ansi::one_line(&it.lane),
             revision.map_or("", |it| it.id.short()),
             ansi::one_line(revision.map_or("", |it| it.subject())),
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+fn decisions(
+    handle: &RuntimeHandle,
+    pipeline: Option<&PipelineName>,
+    arguments: &History,
+) -> Result<Exit, Failure> {
+    let decisions = if handle.state_dir().exists() {
+        handle.history()?.decisions(pipeline, arguments.limit)?
+    } else {
+        Vec::new()
+    };
+    if arguments.json {
+        output::json(&json::decisions(&decisions));
+        return Ok(Exit::Done);
+    }
+    for it in &decisions {
+        let place = [Some(it.pipeline.as_str()), it.stage.as_deref(), it.subject.as_deref()];
+        let revision = it.revisions.first();
+        output::line(format!(
+            "{}  {:<12}  {:<18}  {}  {} {}  {}",
+            clock::local_date(it.at),
+            ansi::one_line(&it.by.to_string()),
+            it.kind,
+            ansi::one_line(&place.into_iter().flatten().collect::<Vec<_>>().join("/")),
+            revision.map_or("", |it| it.id.short()),
+            ansi::one_line(revision.map_or("", |it| it.subject())),
+            ansi::one_line(&it.reason),
         ));
     }
     Ok(Exit::Done)

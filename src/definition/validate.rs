@@ -401,14 +401,14 @@ fn globs(draft: &Draft, problems: &Problems) {
 fn secrets_are_references(draft: &Draft, problems: &Problems) {
     for (_, _, action) in actions(draft) {
         for it in &action.environment_variables {
-            let is_reference =
-                ["env:", "file:"].iter().any(|kind| it.value.value.starts_with(kind));
+            let kinds = ["env:", "file:", "command:", "keyring:"];
+            let is_reference = kinds.iter().any(|kind| it.value.value.starts_with(kind));
             if it.kind == EnvironmentVariableType::Secret && !is_reference {
                 let message = format!("the secret {} stands in the file itself", it.name.value);
-                problems.push(
-                    Problem::new(&it.value.span, message)
-                        .remedy("say where to find it: \"env:NAME\" or \"file:PATH\""),
-                );
+                problems.push(Problem::new(&it.value.span, message).remedy(
+                    "say where to find it: \"env:NAME\", \"file:PATH\", \
+                             \"command:COMMAND LINE\" or \"keyring:SERVICE/ACCOUNT\"",
+                ));
             }
         }
     }

@@ -30,6 +30,7 @@ impl Engine {
         if let Some(DeferredDecision { decision, .. }) = approval.deferred {
             let (stage, action) = (gate.stage.clone(), gate.action.clone());
             let ApprovalDecision { status, by, at, .. } = decision;
+            let by = Box::new(by);
             return Err(Refusal::ApprovalAlreadyCompleted { stage, action, status, by, at });
         }
         self.check_revision(&action, &decision, if_revision, comparison)?;
@@ -157,6 +158,7 @@ impl Engine {
         let (stage, action) = (gate.stage.clone(), gate.action.clone());
         match decided {
             Some(ApprovalDecision { status, by, at, .. }) if !another => {
+                let by = Box::new(by);
                 Err(Refusal::ApprovalAlreadyCompleted { stage, action, status, by, at })
             }
             _ => Err(Refusal::InvalidApprovalToken { stage, action }),

@@ -34,7 +34,7 @@ pub enum Refusal {
         stage: StageName,
         action: ActionName,
         status: ApprovalStatus,
-        by: Operator,
+        by: Box<Operator>,
         at: Timestamp,
     },
     #[error("execution {} was superseded by {} at {at}", .execution.short(), .by.short(), at = .at.utc())]

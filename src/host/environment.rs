@@ -10,7 +10,8 @@ pub fn operator(client: &str) -> Operator {
         .filter(|user| !user.is_empty())
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Operator { user, host, client: client.to_owned() }
+    let uid = Some(rustix::process::getuid().as_raw());
+    Operator { user, host, client: client.to_owned(), uid }
 }
 
 /// Returns the environment that actions start from: the user's, without what would point git or

@@ -9,6 +9,7 @@ pub mod environment;
 pub mod git;
 pub mod job_files;
 pub mod log;
+pub mod secret_tool;
 pub mod state_dir;
 pub mod supervisor;
 pub mod workspace;

@@ -10,6 +10,9 @@ pub struct Operator {
     pub host: String,
     /// The front end that was used, such as `dashboard` or `cli`.
     pub client: String,
+    /// Who the process belongs to, as the kernel says; the name is only what the environment says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
 }
 
 impl fmt::Display for Operator {

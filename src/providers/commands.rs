@@ -3,10 +3,10 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use super::{Start, failed, script, secrets, with_causes};
+use super::{Start, failed, script, secrets::Secrets, with_causes};
 use crate::{
     host::{JobFiles, Tools, environment, workspace, workspace::Workspace},
-    model::{EnvironmentVariableType, ErrorDetails, FailureType, Job, JobSuccess},
+    model::{ErrorDetails, FailureType, Job, JobSuccess},
     supervisor::protocol::{self, JobResult, Outcome, StartRequest},
 };
 
@@ -28,12 +28,12 @@ pub(super) async fn run(
         failed(FailureType::SystemUnavailable, format!("cannot make a workspace: {error}"))
     })?;
     prepare_inputs(job, tools, &workspace).await?;
-    let secrets = secret_values(job)?;
+    let secrets = secrets(job).await?;
     let request = start_request(job, files, &workspace, &secrets)?;
     let result = tools.supervisor.run(&request).await.map_err(|error| {
         failed(FailureType::SystemUnavailable, format!("cannot start a supervisor: {error}"))
     })?;
-    finish(job, tools, files, &workspace, &secrets, result).await
+    finish(job, tools, files, &workspace, &secrets.to_mask(), result).await
 }
 
 /// Finds out about a job of an earlier runtime. `None`: it never started, and now never will.
@@ -54,7 +54,7 @@ async fn recover(
         return Some(Err(lost()));
     };
     // The values may have changed since; masking what they are now is the best there is.
-    let secrets = secret_values(job).unwrap_or_default();
+    let secrets = secrets(job).await.unwrap_or_default().to_mask();
     Some(finish(job, tools, files, &workspace, &secrets, result).await)
 }
 
@@ -87,16 +87,9 @@ async fn prepare_inputs(
     Ok(())
 }
 
-fn secret_values(job: &Job) -> Result<Vec<String>, ErrorDetails> {
-    let secret = job
-        .action
-        .environment_variables
-        .iter()
-        .filter(|it| it.kind == EnvironmentVariableType::Secret);
-    secret
-        .map(|it| secrets::value_of(it, &job.base_directory))
-        .filter(|value| value.as_ref().is_ok_and(|it| !it.is_empty()) || value.is_err())
-        .collect::<Result<Vec<_>, _>>()
+async fn secrets(job: &Job) -> Result<Secrets, ErrorDetails> {
+    Secrets::look_up(&job.action.environment_variables, &job.base_directory)
+        .await
         .map_err(|words| failed(FailureType::ConfigurationError, words))
 }
 
@@ -104,7 +97,7 @@ fn start_request(
     job: &Job,
     files: &JobFiles,
     workspace: &Workspace,
-    secrets: &[String],
+    secrets: &Secrets,
 ) -> Result<StartRequest, ErrorDetails> {
     let text =
         script::script(&job.action.commands, &job.action.output_variables, &files.variables());
@@ -121,14 +114,14 @@ fn start_request(
         program: shell.to_owned(),
         arguments: vec![script.to_string_lossy().into_owned()],
         working_directory: workspace.source(),
-        environment: environment(job, workspace)?.into_iter().collect(),
-        secrets: secrets.to_vec(),
+        environment: environment(job, workspace, secrets).into_iter().collect(),
+        secrets: secrets.to_mask(),
         timeout_ms: milliseconds(job.action.effective_timeout().to_std()),
         grace_ms: milliseconds(GRACE),
     })
 }
 
-fn environment(job: &Job, workspace: &Workspace) -> Result<BTreeMap<String, String>, ErrorDetails> {
+fn environment(job: &Job, workspace: &Workspace, secrets: &Secrets) -> BTreeMap<String, String> {
     let inherited = environment::for_actions();
     // What one action gets as a secret, no other sees by accident.
     let mut variables: BTreeMap<String, String> =
@@ -158,11 +151,9 @@ fn environment(job: &Job, workspace: &Workspace) -> Result<BTreeMap<String, Stri
         set(&format!("STAGEGATE_SRC_DIR_{name}"), path.to_string_lossy().into_owned());
     }
     for variable in &job.action.environment_variables {
-        let value = secrets::value_of(variable, &job.base_directory)
-            .map_err(|words| failed(FailureType::ConfigurationError, words))?;
-        set(&variable.name, value);
+        set(&variable.name, secrets.value_of(variable));
     }
-    Ok(variables)
+    variables
 }
 
 async fn finish(

@@ -125,16 +125,7 @@ impl DefinitionFiles {
 }
 
 /// Keeps definitions and watched repositories up to date until cancelled.
-pub(super) async fn watch(
-    files: DefinitionFiles,
-    first: Readings,
-    inbox: mpsc::Sender<Message>,
-    published: watch::Receiver<Published>,
-    cancel: CancellationToken,
-) {
-    let mut keeper =
-        Keeper { inbox, published, known: BTreeMap::new(), repositories: BTreeMap::new() };
-    keeper.take(first).await;
+pub(super) async fn watch(mut keeper: Keeper, files: DefinitionFiles, cancel: CancellationToken) {
     let wake = Arc::new(Notify::new());
     let mut watcher = start_watcher(&files, &wake);
     loop {
@@ -183,7 +174,8 @@ fn start_watcher(
     Some(watcher)
 }
 
-struct Keeper {
+/// Knows what the files say and which repositories are watched for that.
+pub(super) struct Keeper {
     inbox: mpsc::Sender<Message>,
     published: watch::Receiver<Published>,
     known: BTreeMap<PathBuf, Reading>,
@@ -191,6 +183,18 @@ struct Keeper {
 }
 
 impl Keeper {
+    /// Returns when the engine knows what the files say.
+    pub(super) async fn begin(
+        first: Readings,
+        inbox: mpsc::Sender<Message>,
+        published: watch::Receiver<Published>,
+    ) -> Self {
+        let (known, repositories) = (BTreeMap::new(), BTreeMap::new());
+        let mut keeper = Self { inbox, published, known, repositories };
+        keeper.take(first).await;
+        keeper
+    }
+
     async fn take(&mut self, readings: Readings) {
         for (path, reading) in readings.0 {
             if self.known.get(&path) == Some(&reading) {

@@ -111,8 +111,6 @@ impl Runtime {
         let handle = RuntimeHandle::here(state_dir.clone(), inbox.clone(), published.clone());
         let listener = socket::Listener::bind(&state_dir)
             .map_err(|source| StartError::Socket { path: state_dir.socket(), source })?;
-        let door = tokio::spawn(listener.serve(handle.clone(), files.clone(), cancel.clone()));
-
         let performer = performer::Performer::new(Arc::clone(&tools), inbox.clone(), tasks.clone());
         performer.end_orphans(&engine.state().running.keys().copied().collect());
         let owner = Owner { engine, store, publisher, performer, messages, ending: None };
@@ -124,8 +122,10 @@ impl Runtime {
                 owner.run(cancel).await
             }
         });
-        let watching = definitions::watch(files, first_reading, inbox, published, cancel.clone());
-        tasks.spawn(watching);
+        // Nobody is answered before the pipelines are there.
+        let keeper = definitions::Keeper::begin(first_reading, inbox, published).await;
+        let door = tokio::spawn(listener.serve(handle.clone(), files.clone(), cancel.clone()));
+        tasks.spawn(definitions::watch(keeper, files, cancel.clone()));
         Ok(Self { handle, cancel, over, tasks, owner, door, _lock: lock })
     }
 

@@ -69,7 +69,7 @@ pub struct DeclinedRecord {
 }
 
 #[derive(Clone, Debug)]
-pub struct DecisionRecord {
+pub struct DecidedGate {
     pub stage: String,
     pub action: String,
     pub decision: ApprovalDecision,
@@ -133,15 +133,11 @@ impl History {
     }
 
     /// Returns what was decided with a token, or nothing while the gate is open.
-    pub fn decision(&self, token: &str) -> Result<Option<DecisionRecord>, StoreError> {
+    pub fn decision(&self, token: &str) -> Result<Option<DecidedGate>, StoreError> {
         let sql = "SELECT stage, action, decision FROM action_execution
                    WHERE token = ?1 AND decision IS NOT NULL";
         let found = self.rows(sql, params![token], |row| {
-            Ok(DecisionRecord {
-                stage: row.get(0)?,
-                action: row.get(1)?,
-                decision: parsed(row, 2)?,
-            })
+            Ok(DecidedGate { stage: row.get(0)?, action: row.get(1)?, decision: parsed(row, 2)? })
         })?;
         Ok(found.into_iter().next())
     }
@@ -271,7 +267,7 @@ impl History {
         Ok(None)
     }
 
-    fn rows<T>(
+    pub(super) fn rows<T>(
         &self,
         sql: &str,
         parameters: &[&dyn rusqlite::ToSql],
@@ -307,7 +303,7 @@ fn execution_record(row: &Row<'_>) -> rusqlite::Result<ExecutionRecord> {
     })
 }
 
-fn parsed<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn parsed<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|error| unfit(column, error))
 }

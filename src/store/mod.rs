@@ -4,13 +4,15 @@
 //! before `append` returns. A snapshot of the state every few thousand events keeps opening fast
 //! however long the history is.
 
+mod decisions;
 mod history;
 mod projection;
 mod schema;
 
 use std::path::{Path, PathBuf};
 
-pub use history::{ActionRecord, DecisionRecord, DeclinedRecord, ExecutionRecord, History};
+pub use decisions::DecisionRecord;
+pub use history::{ActionRecord, DecidedGate, DeclinedRecord, ExecutionRecord, History};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use thiserror::Error;
 

@@ -20,7 +20,8 @@ pub(super) fn write(transaction: &Transaction<'_>, event: &Event) -> rusqlite::R
             event.fact.kind(),
             json(event)?,
         ])?;
-    project(&Projection { transaction, at: event.at }, event)
+    project(&Projection { transaction, at: event.at }, event)?;
+    super::decisions::write(transaction, event)
 }
 
 fn project(rows: &Projection<'_>, event: &Event) -> rusqlite::Result<()> {
@@ -186,7 +187,7 @@ impl Projection<'_> {
     }
 }
 
-fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+pub(super) fn json(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }

@@ -70,6 +70,29 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX stage_success ON event (pipeline, id) WHERE kind = 'StageSucceeded';
     DELETE FROM snapshot;
 ",
+    "
+    CREATE TABLE decision (
+        number    INTEGER PRIMARY KEY,
+        at        INTEGER NOT NULL,
+        pipeline  TEXT NOT NULL,
+        kind      TEXT NOT NULL,
+        stage     TEXT,
+        subject   TEXT,
+        reason    TEXT NOT NULL,
+        operator  TEXT NOT NULL,
+        execution TEXT,
+        lane      TEXT,
+        revisions TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX decision_by_pipeline ON decision (pipeline, number);
+    INSERT INTO decision (at, pipeline, kind, stage, subject, reason, operator, execution, lane,
+            revisions)
+        SELECT json_extract(decision, '$.at'), pipeline, json_extract(decision, '$.status'), stage,
+            action, json_extract(decision, '$.summary'), json_extract(decision, '$.by'), execution,
+            lane, revisions
+        FROM action_execution JOIN execution ON execution.id = action_execution.execution
+        WHERE decision IS NOT NULL ORDER BY action_execution.updated_at;
+",
 ];
 
 /// The format this build reads and writes.

@@ -240,8 +240,12 @@ fn a_gate_decided_elsewhere_closes_its_dialog() {
         effective_at: None,
         comparison: Comparison { deployed: None, relation: Relation::First },
     };
-    let by =
-        crate::model::Operator { user: "sam".into(), host: "box".into(), client: "cli".into() };
+    let by = crate::model::Operator {
+        user: "sam".into(),
+        host: "box".into(),
+        client: "cli".into(),
+        uid: None,
+    };
     shop.apply(Input::Operator { request, by });
     ui.set_board(shop.board());
     assert!(ui.overlays.is_empty());

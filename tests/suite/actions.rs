@@ -61,6 +61,37 @@ fn assert_no_file_holds(home: &Home, secret: &[u8], apart_from: &[&str]) {
 }
 
 #[test]
+fn a_secret_comes_from_a_command_and_is_masked_in_base64_and_urls_too() {
+    let stages = stage(
+        "Build",
+        "make",
+        r#"commands = [
+  "printf 'user:%s' \"$T\" | base64",
+  "printf 'https://h/?q=%s\\n' $(printf %s \"$T\" | sed 's/+/%2B/; s/ /%20/')",
+  "echo plain $T",
+]
+environment_variables = [{ name = "T", value = "command:printf 'a+b c-hunter'", type = "SECRET" }]"#,
+    );
+    let (home, code) = run(&stages);
+    assert_eq!(code, 0);
+    let log = home.log(&newest(&home), "make");
+    assert!(log.contains("q=****\n") && log.contains("plain ****\n"), "{log}");
+    for leak in ["hunter", "aHVudGVy", "h1bnRlc", "odW50ZX"] {
+        assert!(!log.contains(leak), "{leak} in {log}");
+    }
+    let failing = stage(
+        "Build",
+        "make",
+        r#"commands = ["true"]
+environment_variables = [{ name = "T", value = "command:echo no-secret >&2; exit 3", type = "SECRET" }]"#,
+    );
+    let home = Home::with_pipeline(&pipeline("p", "main", &failing));
+    let finished = home.run(&["run", "p"]);
+    assert_eq!(finished.code, 1);
+    assert!(finished.stdout.contains("sh ended with exit status: 3"), "{}", finished.stdout);
+}
+
+#[test]
 fn a_secret_in_an_artifact_or_a_variable_fails_the_action() {
     let secret =
         r#"environment_variables = [{ name = "T", value = "env:MY_TOKEN", type = "SECRET" }]"#;

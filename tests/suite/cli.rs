@@ -88,6 +88,29 @@ fn a_gate_is_decided_once_and_the_loser_is_told_who_won() {
 }
 
 #[test]
+fn decisions_are_kept_with_who_when_for_what_and_why() {
+    let home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    let _watch = home.watch();
+    let commit = home.commit("change");
+    home.open_gate("p");
+    home.ok(&["transition", "disable", "p/Release", "-m", "frozen"]);
+    home.ok(&["approve", "p/Release/gate", "-m", "looks good"]);
+    home.newest_becomes("p", "Succeeded");
+    let all = home.json(&["history", "--decisions", "--json"])["decisions"].clone();
+    assert_eq!(all[1]["decision"], "TransitionDisabled");
+    assert_eq!(all[1]["summary"], "frozen");
+    let approval = &all[0];
+    assert_eq!(approval["decision"], "Approved");
+    assert_eq!(approval["summary"], "looks good");
+    assert_eq!(approval["sourceRevisions"][0]["revisionId"], commit);
+    assert_eq!(approval["by"]["user"], "sam");
+    assert_eq!(approval["by"]["client"], "cli");
+    assert!(approval["by"]["uid"].is_u64() && approval["at"].is_number(), "{approval}");
+    let printed = home.ok(&["history", "p", "--decisions"]);
+    assert!(printed.contains("p/Release/gate") && printed.contains("looks good"), "{printed}");
+}
+
+#[test]
 fn three_quick_commits_before_a_gate_supersede_the_middle_one() {
     let home = Home::with_pipeline(&pipeline("p", "main", GATE));
     let watch = home.watch();

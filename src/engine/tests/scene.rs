@@ -155,7 +155,7 @@ pub(super) fn revision(branch: &str, id: &str) -> SourceRevision {
 }
 
 pub(super) fn operator() -> Operator {
-    Operator { user: "sam".into(), host: "box".into(), client: "test".into() }
+    Operator { user: "sam".into(), host: "box".into(), client: "test".into(), uid: None }
 }
 
 #[derive(Default)]
