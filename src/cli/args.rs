@@ -56,6 +56,10 @@ pub(super) struct Global {
     /// executions. Counts in the runtime that is started here [default: no limit]
     #[arg(long, global = true, value_name = "N", env = "STAGEGATE_MAX_ACTIONS")]
     pub(super) max_actions: Option<NonZeroUsize>,
+
+    /// The settings [default: `$XDG_CONFIG_HOME/stagegate/config.toml`]
+    #[arg(long, global = true, value_name = "FILE", env = "STAGEGATE_CONFIG")]
+    pub(super) config: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -107,6 +111,9 @@ pub(super) enum Verb {
     Logs(Logs),
     /// Explains whether a commit would start an execution, filter by filter
     Triggers(Triggers),
+    /// Removes logs, artifacts, workspaces and executions that the settings no longer keep. A
+    /// runtime does so by itself every day
+    Gc(Gc),
     /// Checks pipeline files and prints every problem
     Validate(Validate),
 }
@@ -337,6 +344,16 @@ pub(super) struct History {
     /// How many at most
     #[arg(long, default_value_t = 20, value_name = "COUNT")]
     pub(super) limit: usize,
+}
+
+#[derive(Args)]
+pub(super) struct Gc {
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print counts and bytes as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Args)]

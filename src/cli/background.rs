@@ -37,6 +37,9 @@ pub(super) async fn detach(
     if let Some(most) = global.max_actions {
         arguments.extend(["--max-actions".into(), most.to_string().into()]);
     }
+    if let Some(config) = &global.config {
+        arguments.extend(["--config".into(), config.into()]);
+    }
     arguments.extend(["watch".into(), "--background".into()]);
     let mut child = background::start(&serve::program()?, &arguments, &path)
         .map_err(|error| Failure::usage(format!("cannot start a runtime: {error}")))?;

@@ -7,7 +7,11 @@ use std::{
 
 use super::{Exit, Failure, args::Logs, output, read::find_execution};
 use crate::{
-    ansi, host::StateDir, model::ExecutionStatus, runtime::RuntimeHandle, store::ActionRecord,
+    ansi,
+    host::{StateDir, log},
+    model::ExecutionStatus,
+    runtime::RuntimeHandle,
+    store::ActionRecord,
 };
 
 /// How often a log that is followed is looked at.
@@ -70,8 +74,10 @@ impl Printer {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(unreadable(error)),
         };
+        let cut = log::cut(&file);
         file.seek(SeekFrom::Start(*from)).map_err(unreadable)?;
-        let mut reader = std::io::BufReader::new(file).take(u64::MAX);
+        let before_cut = cut.as_ref().and_then(|cut| cut.start.checked_sub(*from));
+        let mut reader = std::io::BufReader::new(file).take(before_cut.unwrap_or(u64::MAX));
         let for_people = std::io::stdout().is_terminal();
         let mut chunk = Vec::new();
         loop {
@@ -79,7 +85,14 @@ impl Printer {
             let count =
                 std::io::BufRead::read_until(&mut reader, b'\n', &mut chunk).map_err(unreadable)?;
             if count == 0 {
-                return Ok(());
+                let Some(cut) = cut.as_ref().filter(|cut| cut.start == *from) else {
+                    return Ok(());
+                };
+                output::line(format!("\n{}", log::cut_words(cut)));
+                *from = cut.end;
+                reader.get_mut().seek(SeekFrom::Start(*from)).map_err(unreadable)?;
+                reader.set_limit(u64::MAX);
+                continue;
             }
             if with_title && self.last.as_deref() != Some(action.id.as_str()) {
                 output::line(format!(

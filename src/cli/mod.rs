@@ -3,10 +3,12 @@
 
 mod args;
 mod background;
+mod config;
 mod decide;
 mod demo;
 mod exit;
 mod gate;
+mod gc;
 mod init;
 mod json;
 mod logs;
@@ -74,6 +76,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Verb::Show(it)) => read::show(state_dir()?, &it).await,
         Some(Verb::Logs(it)) => logs::logs(state_dir()?, it).await,
         Some(Verb::Triggers(it)) => triggers::triggers(state_dir()?, &global, it).await,
+        Some(Verb::Gc(it)) => gc::gc(state_dir()?, &global, it).await,
         Some(Verb::Validate(it)) => validate::validate(&it),
     }
 }

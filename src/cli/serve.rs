@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{
     Exit, Failure,
     args::{self, Global},
-    background, narrate, output,
+    background, config, narrate, output,
 };
 use crate::{
     host::{Git, StateDir, background::leave_terminal, state_dir::StateDirError},
@@ -58,7 +58,8 @@ pub(super) fn options(
     global: &Global,
 ) -> Result<Options, Failure> {
     let files = DefinitionFiles::new(files);
-    Ok(Options { state_dir, files, program: program()?, max_actions: global.max_actions })
+    let keep = config::keep(global)?;
+    Ok(Options { state_dir, files, program: program()?, max_actions: global.max_actions, keep })
 }
 
 /// Decides how the dashboard looks, once it is clear that there is a terminal for it.

@@ -9,6 +9,7 @@ mod admission;
 mod approvals;
 pub mod board;
 mod board_build;
+mod board_change;
 mod conditions;
 mod controls;
 pub mod deadlines;
@@ -36,6 +37,7 @@ mod triggers;
 use std::collections::BTreeSet;
 
 pub use board::Board;
+pub use board_change::BoardChange;
 pub use effect::Effect;
 pub use event::{ActionRef, Event, Fact};
 pub use input::{Comparison, Input, Relation, Request, TransitionChange};

@@ -1,6 +1,10 @@
 //! Artifacts that actions leave, kept by content in a git object store of our own.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use thiserror::Error;
@@ -104,6 +108,31 @@ impl ArtifactStore {
         Ok(ArtifactContent::Tree { tree, files: found.len() as u64, bytes })
     }
 }
+
+impl ArtifactStore {
+    /// Removes everything but these trees, and what came in lately and is in nobody's list yet.
+    pub async fn keep_only(&self, trees: &BTreeSet<String>) -> Result<(), GitError> {
+        let listed = Git::at(&self.git_dir, "for-each-ref")
+            .args(["--format=%(refname)", KEPT])
+            .text()
+            .await?;
+        let known: BTreeSet<&str> = listed.lines().filter_map(|it| it.strip_prefix(KEPT)).collect();
+        let mut changes = String::new();
+        for tree in trees.iter().filter(|tree| !known.contains(tree.as_str())) {
+            let _ = writeln!(changes, "create {KEPT}{tree} {tree}");
+        }
+        for tree in known.into_iter().filter(|tree| !trees.contains(*tree)) {
+            let _ = writeln!(changes, "delete {KEPT}{tree}");
+        }
+        let update = Git::at(&self.git_dir, "update-ref").args(["--stdin"]);
+        update.output_of_input(changes.into_bytes()).await?;
+        Git::at(&self.git_dir, "gc").args(["--quiet", LATELY]).output().await.map(drop)
+    }
+}
+
+/// Git keeps what its refs name.
+const KEPT: &str = "refs/kept/";
+const LATELY: &str = "--prune=1.day.ago";
 
 struct Found {
     /// Relative to the base directory.

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io,
+    ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -25,6 +26,7 @@ pub struct LogReader {
     /// The last byte was no newline: one more line is being written.
     open_line: bool,
     behind: bool,
+    cut: Option<Range<u64>>,
 }
 
 impl LogReader {
@@ -37,6 +39,7 @@ impl LogReader {
             lines: 0,
             open_line: false,
             behind: false,
+            cut: None,
         }
     }
 
@@ -56,19 +59,38 @@ impl LogReader {
             }
         }
         let Some(file) = &self.file else { return Ok(false) };
+        let cut = cut(file);
+        if cut != self.cut {
+            // What was known about the middle is about lines that are not there any more.
+            *self = Self { file: self.file.take(), cut, ..Self::new(&self.path) };
+        }
+        self.index()
+    }
+
+    fn index(&mut self) -> io::Result<bool> {
+        let Some(file) = &self.file else { return Ok(false) };
         let before = self.indexed;
         let mut block = vec![0; BLOCK];
         loop {
-            let count = file.read_at(&mut block, self.indexed)?;
+            if let Some(cut) = self.cut.as_ref().filter(|cut| cut.start == self.indexed) {
+                if self.open_line {
+                    self.lines += 1;
+                    self.open_line = false;
+                    note_start(&mut self.starts, self.lines, cut.start);
+                }
+                self.indexed = cut.end;
+                self.lines += 1;
+                note_start(&mut self.starts, self.lines, cut.end);
+            }
+            let room = room_before(self.cut.as_ref(), self.indexed);
+            let count = file.read_at(&mut block[..room], self.indexed)?;
             if count == 0 {
                 self.behind = false;
                 break;
             }
             for at in memchr::memchr_iter(b'\n', &block[..count]) {
                 self.lines += 1;
-                if self.lines.is_multiple_of(STRIDE) {
-                    self.starts.push(self.indexed + at as u64 + 1);
-                }
+                note_start(&mut self.starts, self.lines, self.indexed + at as u64 + 1);
             }
             self.open_line = block[count - 1] != b'\n';
             self.indexed += count as u64;
@@ -122,34 +144,72 @@ impl LogReader {
         let (mut offset, mut skip) = (self.starts[slot], first - slot * STRIDE);
         let mut line = Vec::new();
         let mut block = vec![0; BLOCK];
+        let mut see = |line: &[u8]| {
+            if skip == 0 {
+                return visit(line);
+            }
+            skip -= 1;
+            true
+        };
         loop {
-            let room = usize::try_from(self.indexed - offset).unwrap_or(BLOCK).min(BLOCK);
+            if let Some(cut) = self.cut.as_ref().filter(|cut| cut.start == offset) {
+                if !line.is_empty() && !see(&line) || !see(cut_words(cut).as_bytes()) {
+                    return Ok(());
+                }
+                line.clear();
+                offset = cut.end;
+            }
+            let left = usize::try_from(self.indexed - offset).unwrap_or(BLOCK);
+            let room = room_before(self.cut.as_ref(), offset).min(left);
             let count = if room == 0 { 0 } else { file.read_at(&mut block[..room], offset)? };
             if count == 0 {
-                if !line.is_empty() && skip == 0 {
-                    visit(&line);
+                if !line.is_empty() {
+                    see(&line);
                 }
                 return Ok(());
             }
             offset += count as u64;
             let mut rest = &block[..count];
             while let Some(at) = memchr::memchr(b'\n', rest) {
-                if skip > 0 {
-                    skip -= 1;
-                } else {
-                    extend_limited(&mut line, &rest[..at]);
-                    if !visit(&line) {
-                        return Ok(());
-                    }
+                extend_limited(&mut line, &rest[..at]);
+                if !see(&line) {
+                    return Ok(());
                 }
                 line.clear();
                 rest = &rest[at + 1..];
             }
-            if skip == 0 {
-                extend_limited(&mut line, rest);
-            }
+            extend_limited(&mut line, rest);
         }
     }
+}
+
+fn note_start(starts: &mut Vec<u64>, lines: usize, at: u64) {
+    if lines.is_multiple_of(STRIDE) {
+        starts.push(at);
+    }
+}
+
+fn room_before(cut: Option<&Range<u64>>, offset: u64) -> usize {
+    let room = cut.filter(|cut| offset < cut.start).map_or(u64::MAX, |cut| cut.start - offset);
+    usize::try_from(room).unwrap_or(usize::MAX).min(BLOCK)
+}
+
+/// Returns what the supervisor has cut out of a log that is too long: it is a hole in the file.
+pub fn cut(file: &File) -> Option<Range<u64>> {
+    let seek = |from| rustix::fs::seek(file, from);
+    let start = seek(rustix::fs::SeekFrom::Hole(0)).ok()?;
+    let length = file.metadata().ok()?.len();
+    if start >= length {
+        return None;
+    }
+    // A hole up to the end has no end yet.
+    seek(rustix::fs::SeekFrom::Data(start)).ok().map(|end| start..end)
+}
+
+/// Returns the line that stands where something was cut.
+pub fn cut_words(cut: &Range<u64>) -> String {
+    let bytes = bytesize::ByteSize(cut.end - cut.start);
+    format!("----- {bytes} cut here: the log was too long -----")
 }
 
 fn extend_limited(line: &mut Vec<u8>, bytes: &[u8]) {
@@ -213,5 +273,38 @@ mod tests {
         reader.refresh().unwrap();
         assert_eq!(reader.line_count(), 1);
         assert_eq!(reader.lines(0, 5).unwrap()[0].len(), LINE_LIMIT);
+    }
+
+    #[test]
+    fn a_log_that_was_cut_reads_as_its_beginning_a_mark_and_its_end() {
+        const HEAD: u64 = 1 << 16;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines: Vec<String> = (0..40_000).map(|n| format!("line {n}")).collect();
+        let all = lines.join("\n") + "\n";
+        file.as_file().write_all(all.as_bytes()).unwrap();
+        let mut reader = LogReader::new(file.path());
+        reader.refresh().unwrap();
+        assert_eq!(reader.line_count(), 40_000);
+        for end in [3 * HEAD, 5 * HEAD] {
+            let flags =
+                rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
+            if rustix::fs::fallocate(file.as_file(), flags, HEAD, end - HEAD).is_err() {
+                // Then nothing is ever cut.
+                return;
+            }
+            reader.refresh().unwrap();
+            let (head, rest) = all.split_at(usize::try_from(HEAD).unwrap());
+            let tail = &rest[usize::try_from(end - HEAD).unwrap()..];
+            let mark = cut_words(&(HEAD..end));
+            let whole = format!("{head}\n{mark}\n{tail}");
+            let expected: Vec<&[u8]> = whole.lines().map(str::as_bytes).collect();
+            assert_eq!(reader.line_count(), expected.len());
+            for first in [0, 255, 256, head.lines().count() - 1, head.lines().count(), 9_000, 9_728]
+            {
+                let lines = reader.lines(first, 300).unwrap();
+                let wanted = &expected[first..(first + 300).min(expected.len())];
+                assert_eq!(lines, wanted, "from {first}");
+            }
+        }
     }
 }

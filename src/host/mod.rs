@@ -23,22 +23,26 @@ pub use state_dir::StateDir;
 pub use supervisor::SupervisorClient;
 pub use workspace::Workspaces;
 
+use crate::model::Keep;
+
 /// Everything a provider works with.
 pub struct Tools {
     pub state_dir: StateDir,
     pub artifacts: ArtifactStore,
     pub workspaces: Workspaces,
     pub supervisor: SupervisorClient,
+    pub keep: Keep,
 }
 
 impl Tools {
     pub async fn open(
         state_dir: StateDir,
         program: std::path::PathBuf,
+        keep: Keep,
     ) -> Result<Arc<Self>, GitError> {
         let artifacts = ArtifactStore::open(&state_dir.artifacts()).await?;
         let workspaces = Workspaces::new(state_dir.workspaces());
         let supervisor = SupervisorClient::new(program);
-        Ok(Arc::new(Self { state_dir, artifacts, workspaces, supervisor }))
+        Ok(Arc::new(Self { state_dir, artifacts, workspaces, supervisor, keep }))
     }
 }

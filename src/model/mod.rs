@@ -9,6 +9,7 @@ pub mod execution;
 pub mod glob;
 pub mod ids;
 pub mod job;
+pub mod keep;
 pub mod operator;
 pub mod pipeline;
 pub mod revision;
@@ -32,6 +33,7 @@ pub use ids::{
     PipelineName, RevisionId, RuleName, StageName,
 };
 pub use job::{Job, JobInput, JobReport, JobSuccess};
+pub use keep::Keep;
 pub use operator::Operator;
 pub use pipeline::{
     Action, ActionType, Category, EnvironmentVariable, EnvironmentVariableType, ExecutionMode,

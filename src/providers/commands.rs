@@ -29,7 +29,7 @@ pub(super) async fn run(
     })?;
     prepare_inputs(job, tools, &workspace).await?;
     let secrets = secrets(job).await?;
-    let request = start_request(job, files, &workspace, &secrets)?;
+    let request = start_request(job, tools, files, &workspace, &secrets)?;
     let result = tools.supervisor.run(&request).await.map_err(|error| {
         failed(FailureType::SystemUnavailable, format!("cannot start a supervisor: {error}"))
     })?;
@@ -95,6 +95,7 @@ async fn secrets(job: &Job) -> Result<Secrets, ErrorDetails> {
 
 fn start_request(
     job: &Job,
+    tools: &Tools,
     files: &JobFiles,
     workspace: &Workspace,
     secrets: &Secrets,
@@ -116,6 +117,7 @@ fn start_request(
         working_directory: workspace.source(),
         environment: environment(job, workspace, secrets).into_iter().collect(),
         secrets: secrets.to_mask(),
+        log_limit: tools.keep.log.as_u64(),
         timeout_ms: milliseconds(job.action.effective_timeout().to_std()),
         grace_ms: milliseconds(GRACE),
     })

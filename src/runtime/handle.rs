@@ -7,14 +7,14 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Definitions, Ending, Message,
+    Definitions, Ending, Message, Removed, gc,
     operation::{Operation, Receipt, SubmitError, prepare},
     published::Published,
     socket,
 };
 use crate::{
     engine::{Board, Engine, Input, Refusal, board::GateAt},
-    host::{StateDir, clock, state_dir::StateDirError},
+    host::{StateDir, Tools, clock, state_dir::StateDirError},
     model::{ActionExecutionId, Operator},
     store::{History, Store, StoreError, read_state},
 };
@@ -29,6 +29,7 @@ pub struct RuntimeHandle {
 #[derive(Clone)]
 enum Link {
     Here {
+        tools: Arc<Tools>,
         inbox: mpsc::Sender<Message>,
         published: watch::Receiver<Published>,
     },
@@ -39,13 +40,14 @@ enum Link {
 
 impl RuntimeHandle {
     pub(super) fn here(
-        state_dir: StateDir,
+        tools: Arc<Tools>,
         inbox: mpsc::Sender<Message>,
         published: watch::Receiver<Published>,
     ) -> Self {
         let (sender, board) = watch::channel(Arc::clone(&published.borrow().board));
         tokio::spawn(forward(published.clone(), sender));
-        Self { state_dir, link: Link::Here { inbox, published }, board }
+        let state_dir = tools.state_dir.clone();
+        Self { state_dir, link: Link::Here { tools, inbox, published }, board }
     }
 
     /// Attaches to the runtime that serves the directory, if one does.
@@ -96,7 +98,7 @@ impl RuntimeHandle {
     /// Asks for an operation. When this returns `Ok`, it is on disk.
     pub async fn submit(&self, operation: Operation, by: Operator) -> Result<Receipt, SubmitError> {
         match &self.link {
-            Link::Here { inbox, published } => {
+            Link::Here { inbox, published, .. } => {
                 let now = published.borrow().clone();
                 let request =
                     prepare(operation, &now.board, &now.definitions, &self.state_dir).await?;
@@ -128,6 +130,17 @@ impl RuntimeHandle {
                 inbox.send(message).await.map_err(|_| SubmitError::RuntimeGone)
             }
             Link::Socket => socket::end(&self.state_dir, ending, by).await,
+            Link::Nowhere => Err(SubmitError::RuntimeGone),
+        }
+    }
+
+    /// Removes what is no longer kept, or says what that would be.
+    pub async fn collect(&self, dry_run: bool) -> Result<Removed, SubmitError> {
+        match &self.link {
+            Link::Here { tools, .. } => gc::collect(Arc::clone(tools), dry_run)
+                .await
+                .map_err(|error| SubmitError::Connection(error.to_string())),
+            Link::Socket => socket::collect(&self.state_dir, dry_run).await,
             Link::Nowhere => Err(SubmitError::RuntimeGone),
         }
     }

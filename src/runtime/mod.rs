@@ -4,6 +4,7 @@
 mod definitions;
 mod ending;
 pub mod explain;
+pub mod gc;
 pub mod handle;
 mod operation;
 mod performer;
@@ -22,6 +23,7 @@ use std::{
 pub use crate::store::History;
 pub use definitions::{DefinitionFiles, FilesError};
 pub use ending::Ending;
+pub use gc::{Amount, Removed};
 pub use handle::RuntimeHandle;
 pub use operation::{Operation, Receipt, SubmitError};
 use published::{News, Origin, Publisher};
@@ -41,7 +43,7 @@ use crate::{
         GitError, StateDir, Tools, clock,
         state_dir::{RuntimeLock, StateDirError},
     },
-    model::{Operator, PipelineName},
+    model::{Keep, Operator, PipelineName},
     store::{Store, StoreError},
 };
 
@@ -52,6 +54,7 @@ pub struct Options {
     pub program: PathBuf,
     /// How many actions run at a time; no limit, if absent.
     pub max_actions: Option<NonZeroUsize>,
+    pub keep: Keep,
 }
 
 #[derive(Debug, Error)]
@@ -93,7 +96,7 @@ pub struct Runtime {
 
 impl Runtime {
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { state_dir, files, program, max_actions } = options;
+        let Options { state_dir, files, program, max_actions, keep } = options;
         state_dir.create()?;
         let lock = state_dir.lock()?;
         let mut store = Store::open(&state_dir.database())?;
@@ -102,13 +105,13 @@ impl Runtime {
         engine.limit_actions(max_actions.map(NonZeroUsize::get));
         let known = engine.state().pipelines.values().map(|it| Arc::clone(&it.definition));
         let first_reading = files.read(known.collect())?;
-        let tools = Tools::open(state_dir.clone(), program).await?;
+        let tools = Tools::open(state_dir.clone(), program, keep).await?;
 
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (inbox, messages) = mpsc::channel(1024);
         let (publisher, published) = Publisher::new(&engine);
-        let handle = RuntimeHandle::here(state_dir.clone(), inbox.clone(), published.clone());
+        let handle = RuntimeHandle::here(Arc::clone(&tools), inbox.clone(), published.clone());
         let listener = socket::Listener::bind(&state_dir)
             .map_err(|source| StartError::Socket { path: state_dir.socket(), source })?;
         let performer = performer::Performer::new(Arc::clone(&tools), inbox.clone(), tasks.clone());
@@ -122,6 +125,7 @@ impl Runtime {
                 owner.run(cancel).await
             }
         });
+        tasks.spawn(gc::collect_daily(Arc::clone(&tools), inbox.clone(), cancel.clone()));
         // Nobody is answered before the pipelines are there.
         let keeper = definitions::Keeper::begin(first_reading, inbox, published).await;
         let door = tokio::spawn(listener.serve(handle.clone(), files.clone(), cancel.clone()));

@@ -29,6 +29,7 @@ pub(super) enum Origin {
     Source(ActionName),
     Serving,
     Ending,
+    Keeping,
 }
 
 /// What events bring besides what the cards show.

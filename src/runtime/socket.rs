@@ -10,9 +10,9 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{DefinitionFiles, Ending, Operation, Receipt, RuntimeHandle, SubmitError};
+use super::{DefinitionFiles, Ending, Operation, Receipt, Removed, RuntimeHandle, SubmitError};
 use crate::{
-    engine::{Board, Refusal},
+    engine::{Board, BoardChange, Refusal},
     host::StateDir,
     model::Operator,
 };
@@ -39,7 +39,7 @@ enum Call {
         operation: Operation,
         by: Operator,
     },
-    /// Answers with a board, and with another one whenever it changes.
+    /// Answers with a board, and with every change to it.
     Follow,
     Serve {
         files: Vec<PathBuf>,
@@ -47,6 +47,9 @@ enum Call {
     End {
         ending: Ending,
         by: Operator,
+    },
+    Collect {
+        dry_run: bool,
     },
 }
 
@@ -56,6 +59,9 @@ enum Answer {
     Refused(Box<Refusal>),
     Failed(String),
     Board(Arc<Board>),
+    /// To the board that was sent before.
+    Change(BoardChange),
+    Removed(Removed),
     Done,
 }
 
@@ -149,15 +155,25 @@ async fn answer(
             };
             send(&mut writer, reply).await
         }
+        Ok(Call::Collect { dry_run }) => {
+            let reply = match handle.collect(dry_run).await {
+                Ok(removed) => Answer::Removed(removed),
+                Err(error) => Answer::Failed(error.to_string()),
+            };
+            send(&mut writer, reply).await
+        }
         Ok(Call::Follow) => {
             let mut board = handle.board();
+            let mut sent = Arc::clone(&board.borrow_and_update());
+            send(&mut writer, Answer::Board(Arc::clone(&sent))).await?;
             loop {
-                let newest = Arc::clone(&board.borrow_and_update());
-                send(&mut writer, Answer::Board(newest)).await?;
                 tokio::select! {
                     () = cancel.cancelled() => return Ok(()),
                     changed = board.changed() => if changed.is_err() { return Ok(()) },
                 }
+                let newest = Arc::clone(&board.borrow_and_update());
+                send(&mut writer, Answer::Change(newest.change_since(&sent))).await?;
+                sent = newest;
             }
         }
     }
@@ -233,7 +249,15 @@ pub(super) async fn submit(
         Answer::Receipt(receipt) => Ok(receipt),
         Answer::Refused(refusal) => Err(SubmitError::Refused(*refusal)),
         Answer::Failed(words) => Err(SubmitError::Connection(words)),
-        Answer::Board(_) | Answer::Done => Err(unexpected()),
+        _ => Err(unexpected()),
+    }
+}
+
+pub(super) async fn collect(state_dir: &StateDir, dry_run: bool) -> Result<Removed, SubmitError> {
+    match call(state_dir, Call::Collect { dry_run }).await? {
+        Answer::Removed(removed) => Ok(removed),
+        Answer::Failed(words) => Err(SubmitError::Connection(words)),
+        _ => Err(unexpected()),
     }
 }
 
@@ -257,7 +281,7 @@ async fn tell(state_dir: &StateDir, body: Call) -> Result<(), SubmitError> {
     match call(state_dir, body).await? {
         Answer::Done => Ok(()),
         Answer::Failed(words) => Err(SubmitError::Connection(words)),
-        Answer::Receipt(_) | Answer::Refused(_) | Answer::Board(_) => Err(unexpected()),
+        _ => Err(unexpected()),
     }
 }
 
@@ -278,15 +302,16 @@ pub(super) async fn follow(
     let board = match receive(&first)? {
         Answer::Board(board) => board,
         Answer::Failed(words) => return Err(SubmitError::Connection(words)),
-        Answer::Receipt(_) | Answer::Refused(_) | Answer::Done => return Err(unexpected()),
+        _ => return Err(unexpected()),
     };
     let (sender, receiver) = watch::channel(board);
     tokio::spawn(async move {
         // The writer stays open for as long as somebody follows.
         let _writer = writer;
         while let Ok(Some(line)) = lines.next_line().await {
-            let Ok(Answer::Board(board)) = receive(&line) else { return };
-            if sender.send(board).is_err() {
+            let Ok(Answer::Change(change)) = receive(&line) else { return };
+            let board = sender.borrow().after(change);
+            if sender.send(Arc::new(board)).is_err() {
                 return;
             }
         }

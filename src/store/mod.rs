@@ -7,12 +7,14 @@
 mod decisions;
 mod history;
 mod projection;
+mod prune;
 mod schema;
 
 use std::path::{Path, PathBuf};
 
 pub use decisions::DecisionRecord;
 pub use history::{ActionRecord, DecidedGate, DeclinedRecord, ExecutionRecord, History};
+pub use prune::{EndedExecution, forget};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use thiserror::Error;
 
@@ -111,18 +113,24 @@ impl Store {
         if self.events_since_snapshot < SNAPSHOT_EVERY {
             return Ok(());
         }
-        let body = serde_json::to_vec(state)
-            .map_err(|source| StoreError::Decode { path: self.path.clone(), source })?;
-        self.connection
-            .execute(
-                "INSERT OR REPLACE INTO snapshot (id, event, body)
-                 SELECT 1, coalesce(max(id), 0), ?1 FROM event",
-                params![body],
-            )
-            .map_err(|source| StoreError::Write { path: self.path.clone(), source })?;
+        write_snapshot(&self.connection, &self.path, state)?;
         self.events_since_snapshot = 0;
         Ok(())
     }
+}
+
+/// Keeps the state that the events so far have made.
+fn write_snapshot(connection: &Connection, path: &Path, state: &State) -> Result<(), StoreError> {
+    let body = serde_json::to_vec(state)
+        .map_err(|source| StoreError::Decode { path: path.to_owned(), source })?;
+    connection
+        .execute(
+            "INSERT OR REPLACE INTO snapshot (id, event, body)
+             SELECT 1, coalesce(max(id), 0), ?1 FROM event",
+            params![body],
+        )
+        .map_err(|source| StoreError::Write { path: path.to_owned(), source })?;
+    Ok(())
 }
 
 /// Reads the state without taking the store over; another process may be writing.
@@ -150,9 +158,15 @@ fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
 
 fn load(connection: &Connection, path: &Path) -> Result<(Loaded, i64), StoreError> {
     let read = |source| StoreError::Read { path: path.to_owned(), source };
-    let decode = |source| StoreError::Decode { path: path.to_owned(), source };
     // One transaction, so that a writer cannot come between snapshot and tail.
     let transaction = connection.unchecked_transaction().map_err(read)?;
+    load_in(&transaction, path)
+}
+
+/// Loads inside a transaction of the caller's.
+fn load_in(transaction: &Connection, path: &Path) -> Result<(Loaded, i64), StoreError> {
+    let read = |source| StoreError::Read { path: path.to_owned(), source };
+    let decode = |source| StoreError::Decode { path: path.to_owned(), source };
     let snapshot: Option<(i64, Vec<u8>)> = transaction
         .query_row("SELECT event, body FROM snapshot WHERE id = 1", [], |row| {
             Ok((row.get(0)?, row.get(1)?))

@@ -81,7 +81,7 @@ impl Child {
             return end_unstarted(&directory, Outcome::Stopped, now);
         }
         let masker = Masker::new(&request.secrets);
-        let mut log = LogWriter::open(&directory, masker)?;
+        let mut log = LogWriter::open(&directory, masker, request.log_limit)?;
         match spawn(request) {
             Ok((process, output)) => {
                 let group = Pid::from_child(&process);

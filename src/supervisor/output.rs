@@ -7,12 +7,16 @@ use std::{
     path::Path,
 };
 
+use rustix::fs::{FallocateFlags, fallocate};
+
 use super::{mask::Masker, protocol};
 
 pub(super) const PIPE_SIZE: usize = 1 << 20;
 const CHUNK: usize = 1 << 18;
 /// How many chunks one action may write before the others get their turn.
 const TURN: usize = 8;
+/// Files are cut at whole blocks of any file system.
+const BLOCK: u64 = 1 << 16;
 
 pub(super) struct LogWriter {
     log: File,
@@ -21,6 +25,9 @@ pub(super) struct LogWriter {
     stamped_ms: u64,
     masker: Masker,
     chunk: Vec<u8>,
+    limit: u64,
+    /// Where the end that is kept begins, once something was cut.
+    tail: u64,
 }
 
 pub(super) enum Reading {
@@ -32,7 +39,7 @@ pub(super) enum Reading {
 }
 
 impl LogWriter {
-    pub(super) fn open(directory: &Path, masker: Masker) -> io::Result<Self> {
+    pub(super) fn open(directory: &Path, masker: Masker, limit: u64) -> io::Result<Self> {
         let append = |name: &str| {
             let path = directory.join(name);
             OpenOptions::new().append(true).create(true).mode(0o600).open(path)
@@ -40,7 +47,7 @@ impl LogWriter {
         let log = append(protocol::LOG)?;
         let length = log.metadata()?.len();
         let times = append(protocol::TIMES)?;
-        Ok(Self { log, times, length, stamped_ms: 0, masker, chunk: Vec::new() })
+        Ok(Self { log, times, length, stamped_ms: 0, masker, chunk: Vec::new(), limit, tail: 0 })
     }
 
     pub(super) fn read_from(&mut self, output: &OwnedFd, now_ms: u64) -> Reading {
@@ -91,6 +98,23 @@ impl LogWriter {
             self.stamped_ms = now_ms;
         }
         self.length += written;
+        self.cut();
         Ok(())
+    }
+
+    /// Gives the middle of a log that is too long back to the file system. Positions stay what
+    /// they are: readers see a hole. Where holes cannot be made the log is kept whole.
+    fn cut(&mut self) {
+        let half = self.limit / 2;
+        let head = half.next_multiple_of(BLOCK);
+        // Not for every line, but in steps.
+        let due = self.tail.max(head) + half + (half / 4).max(BLOCK);
+        if self.length < due {
+            return;
+        }
+        let tail = (self.length - half) / BLOCK * BLOCK;
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let _ = fallocate(&self.log, flags, head, tail - head);
+        self.tail = tail;
     }
 }

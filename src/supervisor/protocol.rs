@@ -39,6 +39,8 @@ pub struct StartRequest {
     /// Values to be masked in the log.
     pub secrets: Vec<String>,
     pub timeout_ms: u64,
+    /// How much of the log is kept, in bytes: the beginning and the end of it.
+    pub log_limit: u64,
     /// Between TERM and KILL.
     pub grace_ms: u64,
 }

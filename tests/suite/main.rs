@@ -16,6 +16,7 @@ mod cli;
 mod controls;
 mod dashboard;
 mod git_source;
+mod keeping;
 mod modes;
 mod recovery;
 mod samples;

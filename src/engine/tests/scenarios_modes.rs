@@ -1,8 +1,8 @@
 //! SUPERSEDED mode and lanes.
 
-use super::scene::Scene;
+use super::scene::{Scene, pipeline};
 use crate::{
-    engine::TransitionChange,
+    engine::{Input, TransitionChange},
     model::{ExecutionStatus::*, LaneMode},
 };
 
@@ -141,4 +141,27 @@ fn a_commit_that_was_started_by_hand_does_not_start_again_when_it_is_seen() {
     let (pipeline, action) = ("p".into(), "app".into());
     scene.apply(crate::engine::Input::SourceObserved { pipeline, action, heads }).unwrap();
     assert_eq!(scene.engine.state().executions_started, 2);
+}
+
+#[test]
+fn a_board_and_its_changes_are_the_next_board() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    let other = pipeline("q", "Source > Build: toil");
+    let mut boards = vec![scene.engine.board()];
+    scene.apply(Input::DefinitionLoaded(Box::new(other))).unwrap();
+    boards.push(scene.engine.board());
+    scene.commit("c1");
+    let mut next = boards[1].clone();
+    next.pipelines[0] = scene.engine.pipeline_card(&"p".into()).unwrap().into();
+    boards.push(next);
+    scene.succeed("make");
+    scene.request(crate::engine::Request::DeletePipeline { pipeline: "p".into() }).unwrap();
+    boards.push(scene.engine.board());
+    let mut followed = boards[0].clone();
+    for (earlier, later) in boards.iter().zip(&boards[1..]) {
+        followed = followed.after(later.change_since(earlier));
+        assert_eq!(followed, *later);
+    }
+    let small = format!("{:?}", boards[2].change_since(&boards[1]));
+    assert!(!small.contains("toil"), "what has not changed is not sent: {small}");
 }
