@@ -4,6 +4,7 @@ pub mod ansi;
 pub mod cli;
 pub mod definition;
 pub mod engine;
+pub mod fault;
 pub mod host;
 pub mod model;
 pub mod providers;

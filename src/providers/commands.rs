@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use super::{Start, failed, script, secrets::Secrets, with_causes};
 use crate::{
+    fault,
     host::{JobFiles, Tools, environment, workspace, workspace::Workspace},
     model::{ErrorDetails, FailureType, Job, JobSuccess},
     supervisor::protocol::{self, JobResult, Outcome, StartRequest},
@@ -30,6 +31,7 @@ pub(super) async fn run(
     prepare_inputs(job, tools, &workspace).await?;
     let secrets = secrets(job).await?;
     let request = start_request(job, tools, files, &workspace, &secrets)?;
+    fault::passed("before-supervisor");
     let result = tools.supervisor.run(&request).await.map_err(|error| {
         failed(FailureType::SystemUnavailable, format!("cannot start a supervisor: {error}"))
     })?;
@@ -206,6 +208,7 @@ async fn report(
             .pack(&workspace.source(), output, secrets, &index)
             .await
             .map_err(|error| failed(FailureType::JobFailed, with_causes(&error)))?;
+        fault::passed("artifact-packed");
         artifacts.insert(output.name.clone(), content);
     }
     let summary = "exit code 0".to_owned();

@@ -10,6 +10,7 @@ use std::{
 
 use super::{failed, with_causes};
 use crate::{
+    fault,
     host::{JobFiles, Tools, workspace},
     model::{ErrorDetails, FailureType, Job, JobSuccess},
     supervisor::protocol,
@@ -59,6 +60,7 @@ pub(super) async fn run(
             .map_err(|error| problem("finish a release in", error))?;
     }
     note(format!("release {name} is complete"))?;
+    fault::passed("release-laid-out");
     let before = std::fs::read_link(target.join("current")).ok();
     // The last moment: after an abandon, another execution may deploy here any time.
     if protocol::stop_was_requested(files.directory()) {
@@ -66,6 +68,7 @@ pub(super) async fn run(
         return Err(failed(FailureType::JobFailed, words));
     }
     switch(&target, &name).map_err(|error| problem("switch `current` in", error))?;
+    fault::passed("release-switched");
     match before {
         Some(before) => note(format!("current: {} -> releases/{name}", before.display()))?,
         None => note(format!("current -> releases/{name}"))?,

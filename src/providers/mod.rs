@@ -10,6 +10,7 @@ mod secrets;
 use std::{path::Path, pin::Pin};
 
 use crate::{
+    fault,
     host::{JobFiles, Tools},
     model::{ErrorDetails, FailureType, Job, JobReport, JobSuccess},
 };
@@ -33,6 +34,7 @@ pub async fn run(job: &Job, start: Start, tools: &Tools) -> JobReport {
             return JobReport::failed(FailureType::SystemUnavailable, message);
         }
     };
+    fault::passed("job-directory-made");
     let running: Running<'_> = match job.action.action_type.provider.as_str() {
         "Git" => Box::pin(git_source::run(job)),
         "Commands" => Box::pin(commands::run(job, start, tools, &files)),

@@ -221,6 +221,7 @@ impl Keeper {
             Ok(Err(refusal)) => Some(refusal.to_string()),
             Ok(Ok(_)) | Err(_) => None,
         };
+        crate::fault::passed("definition-loaded");
         self.note_problems(&path, None).await;
         let origin = Origin::File(path.clone());
         let notice = refused.map(|text| Notice {

@@ -52,9 +52,11 @@ impl RuntimeHandle {
 
     /// Attaches to the runtime that serves the directory, if one does.
     pub async fn attach(state_dir: StateDir) -> Result<Option<Self>, SubmitError> {
-        match socket::follow(&state_dir).await? {
-            Some(board) => Ok(Some(Self { state_dir, link: Link::Socket, board })),
-            None => Ok(None),
+        match socket::follow(&state_dir).await {
+            Ok(Some(board)) => Ok(Some(Self { state_dir, link: Link::Socket, board })),
+            // One that dies while it is asked is none.
+            Ok(None) | Err(SubmitError::RuntimeGone) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

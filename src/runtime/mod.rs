@@ -39,6 +39,7 @@ use crate::{
         Effect, Engine, Input, Refusal,
         board::{Notice, Severity},
     },
+    fault,
     host::{
         GitError, StateDir, Tools, clock,
         state_dir::{RuntimeLock, StateDirError},
@@ -255,7 +256,9 @@ impl Owner {
                 }
             }
         }
+        fault::passed("before-append");
         self.store.append(&events)?;
+        fault::passed("after-append");
         changed.extend(events.iter().map(|event| event.pipeline.clone()));
         if !events.is_empty() {
             changed.extend(self.engine.waiting_for_others());
@@ -266,6 +269,7 @@ impl Owner {
             let _ = reply.send(answer);
         }
         for effect in effects {
+            fault::passed("before-effect");
             self.performer.perform(effect);
         }
         self.store.snapshot_if_due(self.engine.state())

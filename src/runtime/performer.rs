@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::{Message, input};
 use crate::{
     engine::{Effect, Input},
+    fault,
     host::{JobFiles, Tools, changes},
     model::{ActionExecutionId, Job, PipelineName, RevisionId, SourceRevision},
     providers::{self, Start},
@@ -60,6 +61,7 @@ impl Performer {
         let (tools, inbox) = (Arc::clone(&self.tools), self.inbox.clone());
         self.tasks.spawn(async move {
             let report = providers::run(&job, start, &tools).await;
+            fault::passed("before-report");
             // No receiver: the runtime is ending, and the next one will recover the job.
             let _ = inbox.send(input(Input::JobReported { id: job.id, report })).await;
         });

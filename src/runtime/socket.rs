@@ -137,7 +137,9 @@ async fn answer(
     match call {
         Err(words) => send(&mut writer, Answer::Failed(words)).await,
         Ok(Call::Submit { operation, by }) => {
-            let reply = match handle.submit(operation, by).await {
+            let outcome = handle.submit(operation, by).await;
+            crate::fault::passed("before-answer");
+            let reply = match outcome {
                 Ok(receipt) => Answer::Receipt(receipt),
                 Err(SubmitError::Refused(refusal)) => Answer::Refused(Box::new(refusal)),
                 Err(other) => Answer::Failed(other.to_string()),
@@ -227,8 +229,15 @@ pub(super) async fn wait_for_runtime(state_dir: &StateDir) -> Result<(), SubmitE
     tokio::time::timeout(START_UP, listening).await.map_err(|_| SubmitError::RuntimeGone)
 }
 
+fn broken(error: io::Error) -> SubmitError {
+    match error.kind() {
+        // It died in the middle of a word.
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => SubmitError::RuntimeGone,
+        _ => SubmitError::Connection(error.to_string()),
+    }
+}
+
 async fn call(state_dir: &StateDir, body: Call) -> Result<Answer, SubmitError> {
-    let broken = |error: io::Error| SubmitError::Connection(error.to_string());
     let stream = connect(state_dir).await?.ok_or(SubmitError::RuntimeGone)?;
     let (reader, mut writer) = stream.into_split();
     send(&mut writer, body).await.map_err(broken)?;
@@ -293,12 +302,13 @@ fn unexpected() -> SubmitError {
 pub(super) async fn follow(
     state_dir: &StateDir,
 ) -> Result<Option<watch::Receiver<Arc<Board>>>, SubmitError> {
-    let broken = |error: io::Error| SubmitError::Connection(error.to_string());
     let Some(stream) = connect(state_dir).await? else { return Ok(None) };
     let (reader, mut writer) = stream.into_split();
     send(&mut writer, Call::Follow).await.map_err(broken)?;
     let mut lines = BufReader::new(reader).lines();
-    let first = lines.next_line().await.map_err(broken)?.ok_or(SubmitError::RuntimeGone)?;
+    let Some(first) = lines.next_line().await.map_err(broken)? else {
+        return Err(SubmitError::RuntimeGone);
+    };
     let board = match receive(&first)? {
         Answer::Board(board) => board,
         Answer::Failed(words) => return Err(SubmitError::Connection(words)),

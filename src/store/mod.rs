@@ -103,6 +103,7 @@ impl Store {
         for event in events {
             projection::write(&transaction, event).map_err(failed)?;
         }
+        crate::fault::passed("in-append");
         transaction.commit().map_err(failed)?;
         self.events_since_snapshot += i64::try_from(events.len()).unwrap_or(i64::MAX);
         Ok(())

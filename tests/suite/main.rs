@@ -7,6 +7,8 @@
     reason = "a test that cannot be set up has failed; tests start programs and say why they skip"
 )]
 
+#[cfg(feature = "fault-injection")]
+mod stress;
 mod support;
 
 mod actions;

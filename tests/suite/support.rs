@@ -251,6 +251,11 @@ impl Watch {
         }
     }
 
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Ends it the way a power cut does.
     pub(crate) fn kill_hard(mut self) {
         self.child.kill().unwrap();
