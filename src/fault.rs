@@ -1,7 +1,7 @@
 //! Named places at which a test lets the whole process die, as by `kill -9`.
 //!
 //! With the feature `fault-injection`, `STAGEGATE_FAULT=PLACE:COUNT` aborts when the place is
-//! passed for the COUNTth time. Without the feature nothing of this is there.
+//! passed that often. Without the feature nothing of this is there.
 
 /// Every place there is, in the order in which an execution passes them.
 pub const PLACES: [&str; 12] = [

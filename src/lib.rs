@@ -6,6 +6,7 @@ pub mod definition;
 pub mod engine;
 pub mod fault;
 pub mod host;
+pub mod hostile;
 pub mod model;
 pub mod providers;
 pub mod runtime;

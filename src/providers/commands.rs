@@ -109,6 +109,7 @@ fn start_request(
     };
     let script = files.write("script", text.as_bytes()).map_err(unwritable)?;
     files.remember_workspace(workspace.directory()).map_err(unwritable)?;
+    protocol::reserve_result(files.directory()).map_err(unwritable)?;
     let shell = job.action.configuration.get("Shell").map_or("sh", String::as_str);
     let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Ok(StartRequest {
@@ -191,6 +192,7 @@ async fn report(
         Outcome::Exited { code } => Some(format!("exit code {code}")),
         Outcome::Signaled { signal } => Some(format!("ended by signal {signal}")),
         Outcome::TimedOut => Some(format!("timed out after {timeout}")),
+        Outcome::LogLost { reason } => Some(format!("the log cannot be written: {reason}")),
         Outcome::Stopped => Some("stopped by an operator".to_owned()),
         Outcome::NotStarted { reason } => {
             return Err(failed(FailureType::ConfigurationError, reason));

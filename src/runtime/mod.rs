@@ -27,6 +27,7 @@ pub use gc::{Amount, Removed};
 pub use handle::RuntimeHandle;
 pub use operation::{Operation, Receipt, SubmitError};
 use published::{News, Origin, Publisher};
+pub use socket::is_request;
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot},

@@ -127,14 +127,7 @@ async fn answer(
         read = request.read_line(&mut line) => read?,
         () = cancel.cancelled() => return Ok(()),
     };
-    let call = match serde_json::from_str::<Envelope<serde_json::Value>>(&line) {
-        Ok(envelope) if envelope.protocol == PROTOCOL => {
-            serde_json::from_value::<Call>(envelope.body).map_err(|error| error.to_string())
-        }
-        Ok(envelope) => Err(different_protocol(envelope.protocol)),
-        Err(error) => Err(error.to_string()),
-    };
-    match call {
+    match understand(&line) {
         Err(words) => send(&mut writer, Answer::Failed(words)).await,
         Ok(Call::Submit { operation, by }) => {
             let outcome = handle.submit(operation, by).await;
@@ -179,6 +172,21 @@ async fn answer(
             }
         }
     }
+}
+
+fn understand(line: &str) -> Result<Call, String> {
+    match serde_json::from_str::<Envelope<serde_json::Value>>(line) {
+        Ok(envelope) if envelope.protocol == PROTOCOL => {
+            serde_json::from_value(envelope.body).map_err(|error| error.to_string())
+        }
+        Ok(envelope) => Err(different_protocol(envelope.protocol)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Tells whether a line is one that a runtime would act on.
+pub fn is_request(line: &str) -> bool {
+    understand(line).is_ok()
 }
 
 fn different_protocol(theirs: u32) -> String {

@@ -247,14 +247,16 @@ impl Child {
     }
 
     fn finish(&mut self, outcome: Outcome, now: Now) {
+        let outcome = match (outcome, self.log.finish(now.epoch_ms)) {
+            (Outcome::Exited { code: 0 }, Err(error)) => {
+                Outcome::LogLost { reason: error.to_string() }
+            }
+            (outcome, Ok(()) | Err(_)) => outcome,
+        };
         let result =
             JobResult { outcome, started_at_ms: self.started_at_ms, ended_at_ms: now.epoch_ms };
-        let written = self
-            .log
-            .finish(now.epoch_ms)
-            .and_then(|()| protocol::write_result(&self.directory, &result));
-        if let Err(error) = written {
-            // A full disk: without a result the job counts as lost, which is the truth.
+        if let Err(error) = protocol::write_result(&self.directory, &result) {
+            // Without a result the job counts as lost, which is the truth.
             let _ = io::Write::write_fmt(
                 &mut io::stderr(),
                 format_args!("stagegate supervisor: {}: {error}\n", self.directory.display()),

@@ -28,6 +28,8 @@ pub(super) struct LogWriter {
     limit: u64,
     /// Where the end that is kept begins, once something was cut.
     tail: u64,
+    /// Why something could not be written.
+    lost: Option<io::Error>,
 }
 
 pub(super) enum Reading {
@@ -47,7 +49,17 @@ impl LogWriter {
         let log = append(protocol::LOG)?;
         let length = log.metadata()?.len();
         let times = append(protocol::TIMES)?;
-        Ok(Self { log, times, length, stamped_ms: 0, masker, chunk: Vec::new(), limit, tail: 0 })
+        Ok(Self {
+            log,
+            times,
+            length,
+            stamped_ms: 0,
+            masker,
+            chunk: Vec::new(),
+            limit,
+            tail: 0,
+            lost: None,
+        })
     }
 
     pub(super) fn read_from(&mut self, output: &OwnedFd, now_ms: u64) -> Reading {
@@ -58,11 +70,11 @@ impl LogWriter {
                 Ok(0) => return Reading::Ended,
                 Ok(count) => {
                     let chunk = std::mem::take(&mut self.chunk);
-                    let written = self.write(&chunk[..count], now_ms);
+                    // On a full disk reading goes on, so that the action is not blocked for ever.
+                    if let Err(error) = self.write(&chunk[..count], now_ms) {
+                        self.lost.get_or_insert(error);
+                    }
                     self.chunk = chunk;
-                    // On a full disk reading goes on, so that the action is not blocked for ever;
-                    // that the log is short shows in its last line.
-                    drop(written);
                 }
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return Reading::Drained,
@@ -82,11 +94,12 @@ impl LogWriter {
         self.advance(written, now_ms)
     }
 
-    /// Writes what was held back.
+    /// Writes what was held back; fails if anything of the log could not be written.
     pub(super) fn finish(&mut self, now_ms: u64) -> io::Result<()> {
         let rest = self.masker.finish();
-        self.log.write_all(&rest)?;
-        self.advance(rest.len() as u64, now_ms)
+        let written =
+            self.log.write_all(&rest).and_then(|()| self.advance(rest.len() as u64, now_ms));
+        self.lost.take().map_or(written, Err)
     }
 
     fn advance(&mut self, written: u64, now_ms: u64) -> io::Result<()> {

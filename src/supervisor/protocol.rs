@@ -10,7 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FallocateFlags, FlockOperation, fallocate, flock},
+    io::Errno,
+};
 use serde::{Deserialize, Serialize};
 
 /// What the action prints.
@@ -59,11 +62,21 @@ pub struct JobResult {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    Exited { code: i32 },
-    Signaled { signal: i32 },
+    Exited {
+        code: i32,
+    },
+    Signaled {
+        signal: i32,
+    },
     TimedOut,
     Stopped,
-    NotStarted { reason: String },
+    NotStarted {
+        reason: String,
+    },
+    /// It has exited with 0, but what it said could not be kept.
+    LogLost {
+        reason: String,
+    },
 }
 
 /// Claims the start `number` of a job for a supervisor; `false` if somebody else has claimed it.
@@ -161,14 +174,32 @@ pub fn read_result(directory: &Path) -> Option<JobResult> {
     serde_json::from_slice(&bytes).ok()
 }
 
+/// Makes room for the result, so that a disk that is full by then cannot keep it from being told.
+pub fn reserve_result(directory: &Path) -> io::Result<()> {
+    let file = result_file(directory)?;
+    match fallocate(&file, FallocateFlags::empty(), 0, RESULT_BYTES as u64) {
+        // There are file systems that cannot promise anything.
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// One block; a result is shorter and filled up with blanks.
+const RESULT_BYTES: usize = 4096;
+
+fn result_file(directory: &Path) -> io::Result<File> {
+    let path = directory.join("result.tmp");
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
 /// Writes the result so that after a power cut it is there whole or not there.
 pub fn write_result(directory: &Path, result: &JobResult) -> io::Result<()> {
-    let temporary = directory.join("result.tmp");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    io::Write::write_all(&mut file, &serde_json::to_vec(result)?)?;
+    let mut file = result_file(directory)?;
+    let mut text = serde_json::to_vec(result)?;
+    text.resize(text.len().max(RESULT_BYTES), b' ');
+    io::Write::write_all(&mut file, &text)?;
     file.sync_all()?;
-    std::fs::rename(&temporary, directory.join(RESULT))
+    std::fs::rename(directory.join("result.tmp"), directory.join(RESULT))
 }
 
 #[cfg(test)]
