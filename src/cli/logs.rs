@@ -1,7 +1,7 @@
 //! `logs`: what the actions of an execution have printed.
 
 use std::{
-    io::{IsTerminal, Read, Seek, SeekFrom},
+    io::{BufRead, IsTerminal, Read, Seek, SeekFrom},
     time::Duration,
 };
 
@@ -14,6 +14,8 @@ use crate::{
     store::ActionRecord,
 };
 
+const PIECE: u64 = 1 << 16;
+const BLOCK: u64 = 1 << 18;
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -82,8 +84,13 @@ impl Printer {
         let mut chunk = Vec::new();
         loop {
             chunk.clear();
-            let count =
-                std::io::BufRead::read_until(&mut reader, b'\n', &mut chunk).map_err(unreadable)?;
+            let count = if for_people {
+                // People get lines, and a line without an end in pieces.
+                reader.by_ref().take(PIECE).read_until(b'\n', &mut chunk)
+            } else {
+                reader.by_ref().take(BLOCK).read_to_end(&mut chunk)
+            };
+            let count = count.map_err(unreadable)?;
             if count == 0 {
                 let Some(cut) = cut.as_ref().filter(|cut| cut.start == *from) else {
                     return Ok(());

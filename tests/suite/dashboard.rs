@@ -226,3 +226,26 @@ fn a_second_dashboard_attaches_and_both_see_the_same() {
     terminal.keys(&["q"]);
     terminal.wait_for("ready>");
 }
+
+#[test]
+fn a_dashboard_can_be_left_and_its_runtime_goes_on() {
+    if !has_tmux() {
+        return;
+    }
+    let home = Home::with_pipeline(&pipeline("shop", "main", GATE));
+    let terminal = Terminal::open(&home, 100, 30);
+    terminal.line(PROGRAM);
+    terminal.wait_for("The next commit starts an execution");
+    home.commit("feat: pears");
+    terminal.wait_for("waits for you");
+    terminal.keys(&["q"]);
+    terminal.wait_for("background");
+    eventually("b leaves", || {
+        terminal.keys(&["b"]);
+        terminal.screen().contains("in the background;").then_some(())
+    });
+    let token = home.open_gate("shop");
+    home.ok(&["approve", "shop/Release/gate", "--token", &token, "-m", "ok"]);
+    home.newest_becomes("shop", "Succeeded");
+    assert!(home.run(&["shutdown"]).stderr.contains("has ended"));
+}
