@@ -147,7 +147,8 @@ pub(super) async fn history(state_dir: StateDir, arguments: &History) -> Result<
     if arguments.decisions {
         return decisions(&handle, name.as_ref(), arguments);
     }
-    let name = name.unwrap_or_else(|| "".into());
+    // The command line asks for one or the other.
+    let Some(name) = name else { return Ok(Exit::Usage) };
     let unknown = target::pipeline(&handle.board().borrow(), &name).err();
     let (unknown, history) = match unknown {
         Some(refusal) if !handle.state_dir().exists() => return Err(refusal.into()),

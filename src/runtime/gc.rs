@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeSet,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -144,7 +145,7 @@ fn plan(tools: &Tools, now: Timestamp) -> Result<Plan, GcError> {
     let (kept_trees, artifacts) = artifacts(&ended, needed.trees, keep, now);
     Ok(Plan {
         executions: ended.iter().filter(|it| is_old(it, keep.history)).map(|it| it.id).collect(),
-        logs: logs.into_iter().map(|path| (size_of(&path), path)).map(|(b, p)| (p, b)).collect(),
+        logs: logs.into_iter().map(with_size).collect(),
         kept_trees,
         artifacts,
         workspaces: workspaces(&tools.state_dir.workspaces(), keep, now),
@@ -238,8 +239,8 @@ fn workspaces(root: &Path, keep: &Keep, now: Timestamp) -> Vec<(PathBuf, u64)> {
             continue;
         }
         walk.skip_current_dir();
-        let path = entry.into_path();
-        all.push((used_at(&path).unwrap_or_default(), size_of(&path), path));
+        let (path, bytes) = with_size(entry.into_path());
+        all.push((used_at(&path).unwrap_or_default(), bytes, path));
     }
     all.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
     let mut kept = 0;
@@ -260,9 +261,9 @@ fn used_at(directory: &Path) -> Option<Timestamp> {
     i64::try_from(since_epoch.as_millis()).ok().map(Timestamp)
 }
 
-/// Returns what a directory takes on the disk.
-fn size_of(directory: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    let files = walkdir::WalkDir::new(directory).into_iter().flatten();
-    files.filter_map(|it| it.metadata().ok()).map(|it| it.blocks() * 512).sum()
+/// Returns a directory and what it takes on the disk.
+fn with_size(directory: PathBuf) -> (PathBuf, u64) {
+    let files = walkdir::WalkDir::new(&directory).into_iter().flatten();
+    let bytes = files.filter_map(|it| it.metadata().ok()).map(|it| it.blocks() * 512).sum();
+    (directory, bytes)
 }

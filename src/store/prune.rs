@@ -14,7 +14,6 @@ const AT_ONCE: usize = 20;
 #[derive(Clone, Debug)]
 pub struct EndedExecution {
     pub id: ExecutionId,
-    pub pipeline: String,
     pub at: Timestamp,
     /// Its actions' executions, by whose ids their logs are found.
     pub actions: Vec<String>,
@@ -25,19 +24,14 @@ pub struct EndedExecution {
 impl History {
     /// Returns the executions that have ended, newest first.
     pub fn ended(&self) -> Result<Vec<EndedExecution>, StoreError> {
-        let sql = "SELECT id, pipeline, updated_at FROM execution
+        let sql = "SELECT id, updated_at FROM execution
                    WHERE status NOT IN ('InProgress', 'Stopping') ORDER BY updated_at DESC";
-        let mut found = self.rows(sql, &[], |row| {
-            let id: String = row.get(0)?;
-            let none = EndedExecution {
-                id: id.parse().unwrap_or_else(|_| ExecutionId::from_random_bytes([0; 16])),
-                pipeline: row.get(1)?,
-                at: Timestamp(row.get(2)?),
-                actions: Vec::new(),
-                trees: Vec::new(),
-            };
-            Ok(none)
-        })?;
+        let rows =
+            self.rows(sql, &[], |row| Ok((row.get::<_, String>(0)?, Timestamp(row.get(1)?))))?;
+        let ids = rows.into_iter().filter_map(|(id, at)| Some((id.parse().ok()?, at)));
+        let with_nothing =
+            |(id, at)| EndedExecution { id, at, actions: Vec::new(), trees: Vec::new() };
+        let mut found: Vec<_> = ids.map(with_nothing).collect();
         for execution in &mut found {
             let sql = "SELECT id, success FROM action_execution WHERE execution = ?1";
             let actions = self.rows(sql, params![execution.id.to_string()], |row| {
