@@ -371,7 +371,7 @@ fn frame() {
         }
     }
     let board = Arc::new(engine.board());
-    let look = Look::choose(Some("midnight"), false, true, true).unwrap();
+    let look = Look::choose(Some("midnight"), ColorChoice::Always, None, true, true).unwrap();
     let area = Rect::new(0, 0, 200, 60);
     let mut previous = tui::render(Arc::clone(&board), &look, area, Timestamp(0));
     let times = (0..200).map(|at| {

@@ -4,6 +4,8 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::tui;
+
 /// CodePipeline on your own machine, with a dashboard you can live in.
 ///
 /// Without a verb: the dashboard. It attaches to the runtime that serves the state directory, or
@@ -36,13 +38,22 @@ pub(super) struct Global {
     #[arg(short = 'f', long = "file", global = true, value_name = "FILE|DIR")]
     pub(super) files: Vec<PathBuf>,
 
-    /// A theme by name (default, midnight, paper, mono) or a theme file
+    /// A theme by name, a theme file, `base16:FILE`, or `auto` for one that fits the terminal's
+    /// background; the dashboard's Ctrl+T shows them all
     #[arg(long, global = true, value_name = "NAME|FILE", env = "STAGEGATE_THEME")]
     pub(super) theme: Option<String>,
 
     /// Draw with ASCII characters only
     #[arg(long, global = true)]
     pub(super) ascii: bool,
+
+    /// When to use colour; `auto` heeds `NO_COLOR`
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: tui::ColorChoice,
+
+    /// A dashboard that only looks: nothing can be started, decided or stopped from it
+    #[arg(long, global = true)]
+    pub(super) read_only: bool,
 
     /// Leave the mouse to the terminal
     #[arg(long, global = true)]

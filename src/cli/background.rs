@@ -72,8 +72,8 @@ pub(super) async fn attach(state_dir: StateDir, global: &Global) -> Result<Exit,
         return Err(Failure::usage(words)
             .hint("`stagegate watch --detach` starts one, `stagegate` runs one inside itself"));
     };
-    let look = serve::look(global)?;
-    tui::run(handle, look, tui::Ownership::Attached).await.map_err(serve::terminal_failure)?;
+    let opening = serve::opening(global, tui::Ownership::Attached)?;
+    tui::run(handle, opening).await.map_err(serve::terminal_failure)?;
     Ok(Exit::Done)
 }
 

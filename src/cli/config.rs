@@ -5,39 +5,57 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{Failure, args::Global};
-use crate::model::Keep;
+use crate::{host::environment, model::Keep, tui};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
     keep: Keep,
+    dashboard: tui::Settings,
 }
 
 /// Reads how much of the past is kept: from the file that was named, else from the user's.
 pub(super) fn keep(global: &Global) -> Result<Keep, Failure> {
-    let Some(path) = global
-        .config
-        .clone()
-        .or_else(standard)
-        .filter(|path| global.config.is_some() || path.exists())
-    else {
-        return Ok(Keep::default());
-    };
-    read(&path).map(|config| config.keep)
-}
-
-fn read(path: &Path) -> Result<Config, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    toml::from_str(&text).map_err(|error| {
-        Failure::usage(format!("{}: {error}", path.display()))
-            .hint("`[keep]` has log, logs, history, artifacts, artifacts_size, workspaces, workspaces_size")
+    let Some(path) = file(global) else { return Ok(Keep::default()) };
+    read(&path).map(|config| config.keep).map_err(|words| {
+        Failure::usage(words).hint(
+            "`[keep]` has log, logs, history, artifacts, artifacts_size, workspaces, \
+             workspaces_size; `[dashboard]` has theme, preset, keys, command, notify and more",
+        )
     })
 }
 
+/// Returns where the settings lie, and how the dashboard reads its part of them.
+pub(super) fn dashboard(global: &Global) -> Option<tui::SettingsFile> {
+    let path = global.config.clone().or_else(standard)?;
+    let read = |path: &Path| {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            // No file yet is no mistake, and it may come while the dashboard is open.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
+        };
+        let config = parse(path, &text)?;
+        Ok((config.dashboard, text))
+    };
+    Some(tui::SettingsFile { path, read })
+}
+
+fn file(global: &Global) -> Option<PathBuf> {
+    let standard = || standard().filter(|path| path.exists());
+    global.config.clone().or_else(standard)
+}
+
+fn read(path: &Path) -> Result<Config, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    parse(path, &text)
+}
+
+fn parse(path: &Path, text: &str) -> Result<Config, String> {
+    toml::from_str(text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 fn standard() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
-    let base =
-        variable("XDG_CONFIG_HOME").or_else(|| variable("HOME").map(|it| it.join(".config")));
-    base.map(|base| base.join("stagegate/config.toml"))
+    environment::configuration().map(|folder| folder.join("config.toml"))
 }

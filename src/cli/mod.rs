@@ -12,7 +12,6 @@ mod gc;
 mod init;
 mod json;
 mod logs;
-mod narrate;
 mod operate;
 mod output;
 mod read;

@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    Exit, Failure, args, narrate,
+    Exit, Failure, args,
     operate::start_operation,
     output,
     serve::{Serving, nothing_to_show, pipeline_files, start_or_attach},
@@ -15,7 +15,7 @@ use crate::{
     engine::{Event, Fact},
     host::{StateDir, clock, environment},
     model::{ApprovalStatus, ExecutionId, Timestamp, TriggerType},
-    runtime::{History, Operation, RuntimeHandle},
+    runtime::{History, Operation, RuntimeHandle, narrate},
 };
 
 /// How long our own runtime may take to look at the repository.
@@ -89,7 +89,7 @@ async fn follow(
                 continue;
             }
             if let Some(sentence) = narrate::sentence(&event) {
-                output::line(sentence);
+                output::line(format!("{} {sentence}", clock::local_time(event.at)));
             }
             if let Some(exit) = end.after(&event) {
                 return Ok(exit);

@@ -7,11 +7,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{
     Exit, Failure,
     args::{self, Global},
-    background, config, narrate, output,
+    background, config, output,
 };
 use crate::{
-    host::{Git, StateDir, background::leave_terminal, state_dir::StateDirError},
-    runtime::{DefinitionFiles, History, Options, Runtime, RuntimeHandle, StartError},
+    host::{
+        Git, StateDir, background::leave_terminal, clock, environment, state_dir::StateDirError,
+    },
+    runtime::{DefinitionFiles, History, Options, Runtime, RuntimeHandle, StartError, narrate},
     tui,
 };
 
@@ -35,10 +37,8 @@ pub(super) async fn pipeline_files(global: &Global) -> Result<Vec<PathBuf>, Fail
     if folder.is_dir() {
         return Ok(vec![folder]);
     }
-    let variable = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
-    let config =
-        variable("XDG_CONFIG_HOME").or_else(|| variable("HOME").map(|it| it.join(".config")));
-    let folder = config.map(|it| it.join("stagegate/pipelines")).filter(|it| it.is_dir());
+    let folder = environment::configuration().map(|it| it.join("pipelines"));
+    let folder = folder.filter(|it| it.is_dir());
     Ok(folder.into_iter().collect())
 }
 
@@ -62,30 +62,47 @@ pub(super) fn options(
     Ok(Options { state_dir, files, program: program()?, max_actions: global.max_actions, keep })
 }
 
-/// Decides how the dashboard looks, once it is clear that there is a terminal for it.
-pub(super) fn look(global: &Global) -> Result<tui::Look, Failure> {
-    let (motion, mouse) = (!global.no_motion, !global.no_mouse);
-    let look = tui::Look::choose(global.theme.as_deref(), global.ascii, motion, mouse)
-        .map_err(|error| Failure::usage(error.to_string()))?;
+/// Decides how the dashboard looks and acts, once it is clear that there is a terminal for it.
+pub(super) fn opening(global: &Global, ownership: tui::Ownership) -> Result<tui::Opening, Failure> {
+    let file = config::dashboard(global);
+    // What is wrong in the settings is told in the dashboard, which reads them again.
+    let settings = file.as_ref().and_then(|file| (file.read)(&file.path).ok());
+    let settings = settings.map(|(settings, _)| settings).unwrap_or_default();
+    let theme = global.theme.as_deref().or(settings.theme.as_deref());
+    let glyphs = if global.ascii { Some(tui::GlyphSet::Ascii) } else { settings.glyphs };
+    let motion = !global.no_motion && settings.motion.unwrap_or(true);
+    let mouse = !global.no_mouse && settings.mouse.unwrap_or(true);
     tui::require_terminal().map_err(|words| {
         Failure::usage(words).hint("`stagegate watch` and `stagegate status` work without one")
     })?;
-    Ok(look)
+    let look = tui::Look::choose(theme, global.color, glyphs, motion, mouse)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(tui::Opening {
+        look,
+        ownership,
+        settings: file,
+        theme_is_given: theme.is_some(),
+        read_only: global.read_only,
+    })
 }
 
 pub(super) async fn dashboard(state_dir: StateDir, global: &Global) -> Result<Exit, Failure> {
-    let look = look(global)?;
+    let opening = |ownership| opening(global, ownership);
+    // Before anything is started for it.
+    opening(tui::Ownership::Attached)?;
     let files = pipeline_files(global).await?;
     let Some(runtime) = start_or_attach(state_dir.clone(), files.clone(), global).await? else {
         return Err(nothing_to_show());
     };
     match runtime {
         Serving::Attached(handle) => {
-            tui::run(handle, look, tui::Ownership::Attached).await.map_err(terminal_failure)?;
+            let opening = opening(tui::Ownership::Attached)?;
+            tui::run(handle, opening).await.map_err(terminal_failure)?;
         }
         Serving::Inside(runtime) => {
+            let opening = opening(tui::Ownership::Inside)?;
             let left = tokio::select! {
-                left = tui::run(runtime.handle.clone(), look, tui::Ownership::Inside) => {
+                left = tui::run(runtime.handle.clone(), opening) => {
                     left.map_err(terminal_failure)?
                 }
                 () = runtime.ended() => tui::Leave::Close,
@@ -218,7 +235,7 @@ pub(super) async fn tell(handle: &RuntimeHandle, from: From) -> Result<(), Failu
         for (number, event) in history.events_after(after)? {
             after = number;
             if let Some(sentence) = narrate::sentence(&event) {
-                output::line(sentence);
+                output::line(format!("{} {sentence}", clock::local_time(event.at)));
             }
         }
         let now = std::sync::Arc::clone(&board.borrow_and_update());
@@ -228,10 +245,7 @@ pub(super) async fn tell(handle: &RuntimeHandle, from: From) -> Result<(), Failu
         let notices: std::collections::BTreeSet<String> =
             about.chain(now.notices.iter().map(|notice| notice.text.clone())).collect();
         for notice in notices.difference(&told) {
-            output::line(format!(
-                "{} {notice}",
-                crate::host::clock::local_time(crate::host::clock::now())
-            ));
+            output::line(format!("{} {notice}", clock::local_time(clock::now())));
         }
         told = notices;
         if board.changed().await.is_err() {

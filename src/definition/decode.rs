@@ -144,6 +144,7 @@ fn decode_action(node: &Node, problems: &Problems) -> Option<DraftAction> {
         timeout: conditions::timeout(&mut table, problems),
         retry: conditions::retry(&mut table, problems),
         cache: table.strings("cache"),
+        reports: table.strings("reports"),
         name: name?,
         category: action_type.as_ref()?.category,
         owner: action_type.as_ref()?.owner.clone(),

@@ -62,6 +62,7 @@ pub(super) struct DraftAction {
     pub(super) namespace: Option<Located<String>>,
     pub(super) timeout: Option<Span>,
     pub(super) cache: Vec<Located<String>>,
+    pub(super) reports: Vec<Located<String>>,
     pub(super) retry: Option<RetryConfiguration>,
 }
 
@@ -128,6 +129,7 @@ impl DraftAction {
             namespace: self.namespace.map(|it| it.value),
             timeout: self.timeout,
             cache: texts(self.cache),
+            reports: texts(self.reports),
             retry: self.retry,
         }
     }

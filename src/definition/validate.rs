@@ -195,6 +195,7 @@ fn commands_where_they_belong(draft: &Draft, problems: &Problems) {
         if !runs_commands {
             misplaced.extend(action.commands.first().map(|it| (&it.span, "commands")));
             misplaced.extend(action.cache.first().map(|it| (&it.span, "cache")));
+            misplaced.extend(action.reports.first().map(|it| (&it.span, "reports")));
             misplaced
                 .extend(action.output_variables.first().map(|it| (&it.span, "output_variables")));
             misplaced.extend(
@@ -393,6 +394,7 @@ fn globs(draft: &Draft, problems: &Problems) {
             }
         };
         action.cache.iter().for_each(|path| inside(path, "`cache`"));
+        action.reports.iter().for_each(|path| inside(path, "`reports`"));
         let bases = action.output_artifacts.iter().filter_map(|it| it.base_directory.as_ref());
         bases.for_each(|path| inside(path, "`base_directory`"));
     }

@@ -249,6 +249,7 @@ impl Engine {
             namespace: None,
             timeout: Some(declared.effective_timeout()),
             cache: Vec::new(),
+            reports: Vec::new(),
             retry: None,
         };
         self.job(rule.execution, &rule.stage, rule.id, action)

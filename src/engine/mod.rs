@@ -92,11 +92,14 @@ impl Engine {
 
     pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>, seed: u128) -> Self {
         let mut engine = Self::new(State::default(), seed, Timestamp::default());
-        for event in events {
-            engine.state.evolve(event);
-            engine.now = engine.now.max(event.at);
-        }
+        events.into_iter().for_each(|event| engine.follow(event));
         engine
+    }
+
+    /// Takes a recorded event in, as a replay does.
+    pub fn follow(&mut self, event: &Event) {
+        self.state.evolve(event);
+        self.now = self.now.max(event.at);
     }
 
     pub fn state(&self) -> &State {

@@ -1,5 +1,7 @@
 //! Who we are and where: user, host and the environment actions inherit.
 
+use std::path::PathBuf;
+
 use crate::model::Operator;
 
 /// Returns the person behind this process, as the system knows them.
@@ -12,6 +14,14 @@ pub fn operator(client: &str) -> Operator {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let uid = Some(rustix::process::getuid().as_raw());
     Operator { user, host, client: client.to_owned(), uid }
+}
+
+/// Returns the folder of the user's settings, themes and pipelines.
+pub fn configuration() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    let base = variable("XDG_CONFIG_HOME");
+    let base = base.or_else(|| variable("HOME").map(|it| it.join(".config")));
+    base.map(|it| it.join("stagegate"))
 }
 
 /// Returns the environment that actions start from: the user's, without what would point git or

@@ -22,6 +22,13 @@ pub enum GitError {
     Failed { command: String, message: String },
 }
 
+/// Returns the id of the tree without files, whatever hash the repository uses.
+pub async fn empty_tree(git_dir: &Path) -> Result<String, GitError> {
+    let command = Git::at(git_dir, "hash-object").args(["-t", "tree", "--stdin"]);
+    let id = command.output_of_input(Vec::new()).await?;
+    Ok(String::from_utf8_lossy(&id).trim().to_owned())
+}
+
 /// One git command about to be run.
 pub struct Git {
     command: Command,

@@ -13,6 +13,10 @@ const STRIDE: usize = 256;
 const BLOCK: usize = 1 << 18;
 /// How many bytes one `refresh` indexes at most.
 const AT_ONCE: u64 = 64 << 20;
+/// How much a search reads at a time.
+const SCAN_BLOCK: usize = 1 << 20;
+/// How many lines a search keeps at most.
+const MOST_FOUND: usize = 1_000_000;
 /// What is shown of one line at most.
 pub const LINE_LIMIT: usize = 8 * 1024;
 
@@ -137,6 +141,69 @@ impl LogReader {
         Ok(found)
     }
 
+    /// Finds the last line before `end` that `wanted` accepts.
+    pub fn find_last(&self, end: usize, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<usize>> {
+        let mut upto = end.min(self.line_count());
+        while upto > 0 {
+            let from = (upto - 1) / STRIDE * STRIDE;
+            let lines = self.lines(from, upto - from)?;
+            if let Some(at) = lines.iter().rposition(|line| wanted(line)) {
+                return Ok(Some(from + at));
+            }
+            upto = from;
+        }
+        Ok(None)
+    }
+
+    /// Reads `count` lines from line `first` on, each with the offset at which it begins.
+    pub fn lines_at(&self, first: usize, count: usize) -> io::Result<Vec<(u64, Vec<u8>)>> {
+        let slot = (first / STRIDE).min(self.starts.len() - 1);
+        let mut offset = self.starts[slot];
+        for line in self.lines(slot * STRIDE, first.saturating_sub(slot * STRIDE))? {
+            offset += line.len() as u64 + 1;
+        }
+        let lines = self.lines(first, count)?.into_iter().map(|line| {
+            let at = offset;
+            offset += line.len() as u64 + 1;
+            (at, line)
+        });
+        Ok(lines.collect())
+    }
+
+    /// Goes on with a search through the whole log, as far as can be read without a pause that
+    /// people notice.
+    pub fn advance(&self, scan: &mut Scan) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let end = scan.offset.saturating_add(AT_ONCE);
+        let mut block = vec![0; SCAN_BLOCK];
+        while scan.offset < end && scan.offset < self.indexed {
+            if let Some(cut) = self.cut.as_ref().filter(|cut| cut.start == scan.offset) {
+                // The line with the mark, and the one before it that has no end.
+                scan.line += 1 + usize::from(scan.in_line);
+                (scan.offset, scan.in_line) = (cut.end, false);
+            }
+            let left = usize::try_from(self.indexed - scan.offset).unwrap_or(usize::MAX);
+            let room = left.min(SCAN_BLOCK).min(
+                self.cut.as_ref().filter(|cut| scan.offset < cut.start).map_or(usize::MAX, |cut| {
+                    usize::try_from(cut.start - scan.offset).unwrap_or(usize::MAX)
+                }),
+            );
+            let count = file.read_at(&mut block[..room], scan.offset)?;
+            if count == 0 {
+                break;
+            }
+            // Whole lines only, unless the block is one line or the log has no more.
+            let newline = memchr::memrchr(b'\n', &block[..count]);
+            let take = newline.filter(|_| count < left || block[count - 1] == b'\n');
+            let take = take.map_or(count, |at| at + 1);
+            scan.take(&block[..take]);
+            scan.offset += take as u64;
+            scan.in_line = block[take - 1] != b'\n';
+        }
+        scan.is_behind = scan.offset < self.indexed;
+        Ok(())
+    }
+
     /// Visits lines from `first` on until `visit` says to stop.
     fn scan(&self, first: usize, mut visit: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
@@ -179,6 +246,76 @@ impl LogReader {
                 rest = &rest[at + 1..];
             }
             extend_limited(&mut line, rest);
+        }
+    }
+}
+
+/// A search through a log that goes on as the log grows; it keeps the numbers of the lines found.
+pub struct Scan {
+    pattern: regex::bytes::Regex,
+    keeps: Keeps,
+    pub found: Vec<usize>,
+    offset: u64,
+    line: usize,
+    in_line: bool,
+    is_behind: bool,
+}
+
+/// Which lines a search is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    Matching,
+    Others,
+}
+
+impl Scan {
+    /// Searches for words as they stand; without a capital letter in them case does not matter.
+    pub fn new(words: &str, keeps: Keeps) -> Self {
+        let ignore_case = words.to_lowercase() == words;
+        let pattern = regex::bytes::RegexBuilder::new(&regex::escape(words))
+            .case_insensitive(ignore_case)
+            .unicode(!words.is_ascii())
+            .build()
+            .expect("escaped words are a pattern");
+        Self { pattern, keeps, found: Vec::new(), offset: 0, line: 0, in_line: false, is_behind: true }
+    }
+
+    pub fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Tells whether no more lines are kept.
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= MOST_FOUND
+    }
+
+    fn take(&mut self, block: &[u8]) {
+        let mut at = 0;
+        while !self.is_full() {
+            let found = self.pattern.find_at(block, at);
+            let upto = found.as_ref().map_or(block.len(), regex::bytes::Match::start);
+            let passed = memchr::memchr_iter(b'\n', &block[at..upto]).count();
+            let line = self.line + passed;
+            match self.keeps {
+                Keeps::Matching if found.is_some() => self.found.push(line),
+                Keeps::Matching => {}
+                Keeps::Others => {
+                    let room = MOST_FOUND - self.found.len();
+                    self.found.extend((self.line..line).take(room));
+                    let open = found.is_none() && block.last() != Some(&b'\n');
+                    self.found.extend(open.then_some(line));
+                }
+            }
+            self.line = line;
+            let Some(found) = found else { return };
+            // On with the next line: one match a line is enough.
+            match memchr::memchr(b'\n', &block[found.start()..]) {
+                Some(end) => {
+                    at = found.start() + end + 1;
+                    self.line += 1;
+                }
+                None => return,
+            }
         }
     }
 }
@@ -263,6 +400,35 @@ mod tests {
         }
         let found = reader.find(10, |line| line.starts_with(b"line 4321 ")).unwrap();
         assert_eq!(found, Some(4_321));
+    }
+
+    #[test]
+    fn a_search_finds_what_reading_every_line_finds_also_while_the_log_grows() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut reader = LogReader::new(file.path());
+        let all: Vec<String> = (0..60_000)
+            .map(|n| format!("{n} {}{}", "x".repeat(n % 60), if n % 7 == 0 { " Error" } else { "" }))
+            .collect();
+        let mut scans = [
+            Scan::new("error", Keeps::Matching),
+            Scan::new("Error", Keeps::Others),
+            Scan::new("error: none", Keeps::Matching),
+        ];
+        for part in all.chunks(25_000) {
+            file.as_file().write_all((part.join("\n") + "\n").as_bytes()).unwrap();
+            reader.refresh().unwrap();
+            for scan in &mut scans {
+                reader.advance(scan).unwrap();
+                assert!(!scan.is_behind());
+            }
+        }
+        let (matching, others): (Vec<usize>, Vec<usize>) = (0..60_000).partition(|n| n % 7 == 0);
+        assert_eq!(scans[0].found, matching);
+        assert_eq!(scans[1].found, others);
+        assert_eq!(scans[2].found, Vec::<usize>::new());
+        let at = reader.lines_at(300, 2).unwrap();
+        let offset: usize = all[..300].iter().map(|line| line.len() + 1).sum();
+        assert_eq!(at[0], (offset as u64, all[300].clone().into_bytes()));
     }
 
     #[test]

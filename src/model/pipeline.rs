@@ -186,6 +186,9 @@ pub struct Action {
     pub timeout: Option<Span>,
     /// Paths in the workspace that stay from one execution to the next.
     pub cache: Vec<String>,
+    /// Test reports in the workspace, as globs; kept with the action's log.
+    #[serde(default)]
+    pub reports: Vec<String>,
     /// Whether it is tried again by itself after a failure.
     pub retry: Option<RetryConfiguration>,
 }

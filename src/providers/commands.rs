@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use super::{Start, failed, script, secrets::Secrets, with_causes};
 use crate::{
     fault,
-    host::{JobFiles, Tools, environment, workspace, workspace::Workspace},
+    host::{JobFiles, Tools, environment, reports, workspace, workspace::Workspace},
     model::{ErrorDetails, FailureType, Job, JobSuccess},
     supervisor::protocol::{self, JobResult, Outcome, StartRequest},
 };
@@ -169,12 +169,24 @@ async fn finish(
     secrets: &[String],
     result: Option<JobResult>,
 ) -> Result<JobSuccess, ErrorDetails> {
+    collect_reports(job, files, workspace, secrets);
     let report = report(job, tools, files, workspace, secrets, result).await;
     if report.is_err() {
         // Nobody wants the variables of a failed action, and they may hold a secret.
         let _ = std::fs::remove_file(files.variables());
     }
     report
+}
+
+/// Test reports are worth most where the action has failed; one that cannot be kept is told in the
+/// log and changes nothing.
+fn collect_reports(job: &Job, files: &JobFiles, workspace: &Workspace, secrets: &[String]) {
+    let (source, kept) = (workspace.source(), files.directory());
+    let collected = reports::collect(&source, &job.action.reports, kept, secrets);
+    if let Err(error) = collected {
+        // A log that cannot be written has been reported already.
+        let _ = files.note(&format!("the test reports cannot be kept: {error}"));
+    }
 }
 
 async fn report(

@@ -193,6 +193,11 @@ impl RuntimeHandle {
         History::open(&self.state_dir.database())
     }
 
+    /// Returns where everything about an action execution lies.
+    pub fn job_directory(&self, id: ActionExecutionId) -> PathBuf {
+        self.state_dir.job(id)
+    }
+
     /// Returns where the log of an action execution lies.
     pub fn log_path(&self, id: ActionExecutionId) -> PathBuf {
         self.state_dir.job(id).join(crate::supervisor::protocol::LOG)

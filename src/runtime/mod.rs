@@ -6,6 +6,8 @@ mod ending;
 pub mod explain;
 pub mod gc;
 pub mod handle;
+pub mod lookup;
+pub mod narrate;
 mod operation;
 mod performer;
 mod published;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::operation::compare;
 use crate::{
     engine::{Comparison, Relation, board::GateAt},
-    host::{Git, GitError},
+    host::{Git, GitError, git::empty_tree},
     model::{SourceRevision, Timestamp},
 };
 
@@ -196,11 +196,7 @@ async fn files(range: &Range, candidate: &SourceRevision) -> Result<Vec<FileChan
     let from = match &range.from {
         Some(from) => from.clone(),
         // Against nothing: everything is new.
-        None => git("hash-object")
-            .args(["-t", "tree", "--stdin"])
-            .output_of_input(Vec::new())
-            .await
-            .map(|id| String::from_utf8_lossy(&id).trim().to_owned())?,
+        None => empty_tree(&candidate.git_dir).await?,
     };
     let output = git("diff")
         .args([

@@ -16,7 +16,7 @@ use crate::{
         state::{Release, ResolvedAction},
     },
     model::{
-        ApprovalDecision, Artifacts, ErrorDetails, ExecutionId, JobSuccess, Lane, Pipeline,
+        ActionName, ApprovalDecision, Artifacts, ErrorDetails, ExecutionId, JobSuccess, Lane, Pipeline,
         PipelineName, RevisionId, SourceRevision, StageName, Timestamp, Trigger,
         variable::{PIPELINE_NAMESPACE, Variables},
     },
@@ -57,8 +57,21 @@ pub struct ActionRecord {
     pub success: Option<JobSuccess>,
     pub error: Option<ErrorDetails>,
     pub decision: Option<ApprovalDecision>,
+    /// It waits for a decision and does no work.
+    pub is_gate: bool,
     pub started_at: Timestamp,
+    /// When it ended, once it has.
     pub updated_at: Timestamp,
+}
+
+/// An action that has succeeded.
+#[derive(Clone, Debug)]
+pub struct SuccessfulAction {
+    pub lane: Lane,
+    pub stage: StageName,
+    pub action: ActionName,
+    pub started_at: Timestamp,
+    pub ended_at: Timestamp,
 }
 
 #[derive(Clone, Debug)]
@@ -75,8 +88,11 @@ pub struct DecidedGate {
     pub decision: ApprovalDecision,
 }
 
-const EXECUTION_COLUMNS: &str = "id, pipeline, lane, version, status, trigger, revisions, \
-     variables, stop_reason, superseded_by, rollback_target, started_at, updated_at";
+const EXECUTION_COLUMNS: &str = "e.id, e.pipeline, e.lane, e.version, e.status, e.trigger, \
+     e.revisions, e.variables, e.stop_reason, e.superseded_by, e.rollback_target, e.started_at, \
+     e.updated_at";
+const ACTION_COLUMNS: &str = "a.id, a.stage, a.action, a.attempt, a.status, a.resolved, a.success, \
+     a.error, a.decision, a.token IS NOT NULL, a.started_at, a.updated_at";
 
 impl History {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
@@ -90,7 +106,7 @@ impl History {
         limit: usize,
     ) -> Result<Vec<ExecutionRecord>, StoreError> {
         let sql = format!(
-            "SELECT {EXECUTION_COLUMNS} FROM execution WHERE pipeline = ?1
+            "SELECT {EXECUTION_COLUMNS} FROM execution AS e WHERE pipeline = ?1
              ORDER BY number DESC LIMIT ?2"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -104,7 +120,7 @@ impl History {
             return Ok(Vec::new());
         }
         let sql = format!(
-            "SELECT {EXECUTION_COLUMNS} FROM execution WHERE id LIKE ?1 || '%'
+            "SELECT {EXECUTION_COLUMNS} FROM execution AS e WHERE id LIKE ?1 || '%'
              ORDER BY number DESC LIMIT 3"
         );
         self.rows(&sql, params![plain.to_lowercase()], execution_record)
@@ -112,22 +128,61 @@ impl History {
 
     /// Returns the attempts of an execution's actions, oldest first.
     pub fn actions(&self, execution: &str) -> Result<Vec<ActionRecord>, StoreError> {
-        let sql = "SELECT id, stage, action, attempt, status, resolved, success, error, decision,
-                       started_at, updated_at
-                   FROM action_execution WHERE execution = ?1 ORDER BY number";
-        self.rows(sql, params![execution], |row| {
-            Ok(ActionRecord {
-                id: row.get(0)?,
-                stage: row.get(1)?,
-                action: row.get(2)?,
-                attempt: row.get(3)?,
-                status: row.get(4)?,
-                resolved: parsed(row, 5)?,
-                success: parsed_option(row, 6)?,
-                error: parsed_option(row, 7)?,
-                decision: parsed_option(row, 8)?,
-                started_at: Timestamp(row.get(9)?),
-                updated_at: Timestamp(row.get(10)?),
+        let sql = format!(
+            "SELECT {ACTION_COLUMNS} FROM action_execution AS a WHERE execution = ?1 ORDER BY number"
+        );
+        self.rows(&sql, params![execution], |row| action_record(row, 0))
+    }
+
+    /// Returns one attempt of an action with its execution.
+    pub fn action(&self, id: &str) -> Result<Option<(ExecutionRecord, ActionRecord)>, StoreError> {
+        let sql = format!(
+            "SELECT {EXECUTION_COLUMNS}, {ACTION_COLUMNS} FROM action_execution AS a
+             JOIN execution AS e ON e.id = a.execution WHERE a.id = ?1"
+        );
+        let found = self.rows(&sql, params![id], with_execution)?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Returns the attempts of an action in the newest executions of a lane, newest first.
+    pub fn runs_of(
+        &self,
+        pipeline: &PipelineName,
+        lane: &Lane,
+        (stage, action): (&str, &str),
+        executions: usize,
+    ) -> Result<Vec<(ExecutionRecord, ActionRecord)>, StoreError> {
+        let sql = format!(
+            "SELECT {EXECUTION_COLUMNS}, {ACTION_COLUMNS} FROM
+                 (SELECT * FROM execution WHERE pipeline = ?1 AND lane = ?2
+                  ORDER BY number DESC LIMIT ?5) AS e
+             JOIN action_execution AS a ON a.execution = e.id
+             WHERE a.stage = ?3 AND a.action = ?4 ORDER BY a.number DESC"
+        );
+        let executions = i64::try_from(executions).unwrap_or(i64::MAX);
+        let parameters = params![pipeline.as_str(), lane.as_str(), stage, action, executions];
+        self.rows(&sql, parameters, with_execution)
+    }
+
+    /// Returns the work that succeeded in the newest executions of a pipeline, newest first.
+    pub fn successful_actions(
+        &self,
+        pipeline: &PipelineName,
+        executions: usize,
+    ) -> Result<Vec<SuccessfulAction>, StoreError> {
+        let sql = "SELECT e.lane, a.stage, a.action, a.started_at, a.updated_at FROM
+                       (SELECT id, lane FROM execution WHERE pipeline = ?1
+                        ORDER BY number DESC LIMIT ?2) AS e
+                   JOIN action_execution AS a ON a.execution = e.id
+                   WHERE a.status = 'Succeeded' AND a.token IS NULL ORDER BY a.number DESC";
+        let executions = i64::try_from(executions).unwrap_or(i64::MAX);
+        self.rows(sql, params![pipeline.as_str(), executions], |row| {
+            Ok(SuccessfulAction {
+                lane: row.get::<_, String>(0)?.into(),
+                stage: row.get::<_, String>(1)?.into(),
+                action: row.get::<_, String>(2)?.into(),
+                started_at: Timestamp(row.get(3)?),
+                ended_at: Timestamp(row.get(4)?),
             })
         })
     }
@@ -146,6 +201,25 @@ impl History {
     pub fn events_after(&self, number: i64) -> Result<Vec<(i64, Event)>, StoreError> {
         let sql = "SELECT id, body FROM event WHERE id > ?1 ORDER BY id LIMIT 1000";
         self.rows(sql, params![number], |row| Ok((row.get(0)?, parsed(row, 1)?)))
+    }
+
+    /// Returns the newest events, of one pipeline or of all, newest first.
+    pub fn newest_events(
+        &self,
+        pipeline: Option<&PipelineName>,
+        limit: usize,
+    ) -> Result<Vec<(i64, Event)>, StoreError> {
+        let sql = "SELECT id, body FROM event WHERE ?1 IS NULL OR pipeline = ?1
+                   ORDER BY id DESC LIMIT ?2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let pipeline = pipeline.map(PipelineName::as_str);
+        self.rows(sql, params![pipeline, limit], |row| Ok((row.get(0)?, parsed(row, 1)?)))
+    }
+
+    /// Returns the events of an execution, oldest first.
+    pub fn events_of(&self, execution: &str) -> Result<Vec<Event>, StoreError> {
+        let sql = "SELECT body FROM event WHERE execution = ?1 ORDER BY id";
+        self.rows(sql, params![execution], |row| parsed(row, 0))
     }
 
     /// Returns the number of the newest event, zero if there is none.
@@ -222,9 +296,7 @@ impl History {
         execution: ExecutionId,
         stage: &StageName,
     ) -> Result<Option<Release>, StoreError> {
-        let sql = "SELECT body FROM event WHERE execution = ?1 ORDER BY id";
-        let events: Vec<Event> =
-            self.rows(sql, params![execution.to_string()], |row| parsed(row, 0))?;
+        let events = self.events_of(&execution.to_string())?;
         let Some(Fact::ExecutionStarted { version, revisions: first, variables: own, .. }) =
             events.first().map(|event| &event.fact)
         else {
@@ -301,6 +373,28 @@ fn execution_record(row: &Row<'_>) -> rusqlite::Result<ExecutionRecord> {
         started_at: Timestamp(row.get(11)?),
         updated_at: Timestamp(row.get(12)?),
     })
+}
+
+/// Reads an attempt whose columns begin at `from`.
+fn action_record(row: &Row<'_>, from: usize) -> rusqlite::Result<ActionRecord> {
+    Ok(ActionRecord {
+        id: row.get(from)?,
+        stage: row.get(from + 1)?,
+        action: row.get(from + 2)?,
+        attempt: row.get(from + 3)?,
+        status: row.get(from + 4)?,
+        resolved: parsed(row, from + 5)?,
+        success: parsed_option(row, from + 6)?,
+        error: parsed_option(row, from + 7)?,
+        decision: parsed_option(row, from + 8)?,
+        is_gate: row.get(from + 9)?,
+        started_at: Timestamp(row.get(from + 10)?),
+        updated_at: Timestamp(row.get(from + 11)?),
+    })
+}
+
+fn with_execution(row: &Row<'_>) -> rusqlite::Result<(ExecutionRecord, ActionRecord)> {
+    Ok((execution_record(row)?, action_record(row, 13)?))
 }
 
 pub(super) fn parsed<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {

@@ -1,5 +1,7 @@
 //! Everything a person can do, once: keys, help and palette are all read from this table.
 
+use super::ui::View;
+
 macro_rules! commands {
     ($($command:ident, $name:literal, $doc:literal, [$($context:ident: [$($key:literal),+]),+ $(,)?]);+ $(;)?) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +65,7 @@ commands! {
     OverrideCondition, "override-condition", "Let the stage go on although its condition does not", [Main: ["O"]];
     Undo, "undo", "Take back an approval that has not taken effect yet", [Main: ["u"]];
     GiveWay, "give-way", "Close the gate for the newest execution behind it", [Main: ["W"]];
-    Note, "note", "Pin a note to the gate", [Main: ["m"]];
+    Note, "note", "Pin a note to the gate", [Main: ["M"]];
     Background, "background", "Leave, and the runtime goes on in the background", [Dialog: ["b"]];
     EndWhenIdle, "end-when-idle", "End the runtime when the running actions have ended", [Dialog: ["w"]];
     EndNow, "end-now", "End the running actions and the runtime", [Dialog: ["X"]];
@@ -71,12 +73,48 @@ commands! {
     Transition, "transition", "Disable or enable the transition into the stage", [Main: ["t"]];
     Follow, "follow", "Follow the log, or stop following", [Main: ["f"]];
     Wrap, "wrap", "Wrap long lines of the log", [Detail: ["w"]];
-    Search, "search", "Search the log", [Main: ["/"]];
+    Timestamps, "timestamps", "Show when each line of the log was written", [Main: ["T"]];
+    Mark, "mark", "Mark the first line of the log's window", [Detail: ["m"]];
+    NextMark, "next-mark", "Go to the next mark", [Detail: ["'"]];
+    ShiftRight, "shift-right", "Move the log's lines to the left", [Detail: [">"]];
+    ShiftLeft, "shift-left", "Move the log's lines back", [Detail: ["<"]];
+    Select, "select", "Select lines of the log, j and k extend, y y copies", [Detail: ["v"]];
+    Yank, "copy", "Copy the selected lines, or the window of the log", [Main: ["y y"]];
+    YankRevision, "copy-revision", "Copy the commit id", [Main: ["y r"]];
+    YankExecution, "copy-execution", "Copy the execution id", [Main: ["y e"]];
+    YankCommand, "copy-command", "Copy a command line that does what the keys do here", [Main: ["y c"]];
+    Snapshot, "snapshot", "Copy the screen as text, for a chat", [Main: ["Y"]];
+    Pager, "pager", "Open the log, or the text, in $PAGER", [Main: ["o"]];
+    Stream, "stream", "Show the log on the normal screen; a key comes back", [Main: ["s"]];
+    Search, "search", "Search the log, or the list", [Main: ["/"]];
+    Filter, "filter", "Show only lines of the log with these words; ! before them inverts", [Main: ["&"]];
     NextMatch, "next-match", "Next match", [Main: ["n"]];
     PreviousMatch, "previous-match", "Previous match", [Main: ["N"]];
     NextError, "next-error", "Next line that looks like an error", [Main: ["e"]];
+    PreviousError, "previous-error", "Previous line that looks like an error", [Main: ["E"]];
     Zoom, "zoom", "Give the detail pane the whole screen", [Main: ["z"]];
-    Theme, "theme", "Next theme", [Main: ["ctrl+t"]];
+    NextLayout, "next-layout", "More room for the detail pane", [Main: ["+"]];
+    PreviousLayout, "previous-layout", "Less room for the detail pane", [Main: ["_"]];
+    ViewBoard, "board", "The stages of the lane", [Main: ["1"]];
+    ViewLanes, "lanes", "Every lane of the pipeline, a row each", [Main: ["2"]];
+    ViewHistory, "history", "The executions of the pipeline", [Main: ["3"]];
+    ViewTimeline, "timeline", "The execution as a chart, with its critical path", [Main: ["4"]];
+    ViewEvents, "events", "What has happened", [Main: ["5"]];
+    ViewFleet, "fleet", "All pipelines, a row each, with rates and durations", [Main: ["6"]];
+    ViewAttention, "attention-list", "Everything that needs somebody", [Main: ["7"]];
+    NextTab, "next-tab", "Next tab of the detail pane", [Main: ["]"]];
+    PreviousTab, "previous-tab", "Previous tab of the detail pane", [Main: ["["]];
+    StepBack, "step-back", "Time travel: one event back", [Main: [","]];
+    StepForward, "step-forward", "Time travel: one event forward, at the end to the present", [Main: ["."]];
+    TurnBack, "turn-back", "Time travel: back to the last change of stage", [Main: ["{"]];
+    TurnForward, "turn-forward", "Time travel: on to the next change of stage", [Main: ["}"]];
+    Older, "older-execution", "The execution before this one", [Main: ["H"]];
+    Newer, "newer-execution", "The execution after this one", [Main: ["L"]];
+    Diff, "diff", "What has changed since the stage last succeeded", [Main: ["d"], Dialog: ["d"]];
+    Patch, "patch", "The selected commit with its message and patch", [Dialog: ["enter"]];
+    Bisect, "bisect", "The commits since this action last succeeded", [Main: ["b"]];
+    Defer, "defer", "Let the decision take effect later", [Dialog: ["D"]];
+    Theme, "theme", "Choose a theme", [Main: ["ctrl+t"]];
     Mouse, "mouse", "Mouse on or off (off: the terminal selects text)", [Main: ["f10"]];
     Palette, "palette", "Find any command by name", [Main: [":"]];
     Help, "help", "Keys", [Main: ["?"], Dialog: ["?"]];
@@ -87,18 +125,48 @@ commands! {
 }
 
 impl Command {
-    /// Returns all keys of a command in a context, the context's own before the general ones.
-    pub(super) fn keys_in(self, context: Context) -> impl Iterator<Item = &'static str> {
-        let of = move |wanted: Context| {
-            let lists = self.keys().iter().filter(move |(context, _)| *context == wanted);
-            lists.flat_map(|(_, keys)| keys.iter().copied())
-        };
-        let general = (context == Context::Detail).then(|| of(Context::Main));
-        of(context).chain(general.into_iter().flatten())
+    /// Returns the view that the command shows, if that is all it does.
+    pub(super) fn view(self) -> Option<View> {
+        Some(match self {
+            Self::ViewBoard => View::Board,
+            Self::ViewLanes => View::Lanes,
+            Self::ViewHistory => View::History,
+            Self::ViewTimeline => View::Timeline,
+            Self::ViewEvents => View::Events,
+            Self::ViewFleet => View::Fleet,
+            Self::ViewAttention => View::Attention,
+            _ => return None,
+        })
     }
 
-    /// Returns the key people are told about.
-    pub(super) fn first_key(self, context: Context) -> Option<&'static str> {
-        self.keys_in(context).next()
+    /// Tells whether it asks the runtime for something, or leads to a dialog that does.
+    pub(super) fn changes_something(self) -> bool {
+        matches!(
+            self,
+            Self::Review
+                | Self::SayNo
+                | Self::Abandon
+                | Self::Retry
+                | Self::RetryAll
+                | Self::Rollback
+                | Self::OverrideCondition
+                | Self::Undo
+                | Self::GiveWay
+                | Self::Note
+                | Self::Start
+                | Self::Transition
+                | Self::EndWhenIdle
+                | Self::EndNow
+        )
+    }
+
+    /// Returns the keys a command has unless somebody chose others.
+    pub(super) fn default_keys(self, context: Context) -> impl Iterator<Item = &'static str> {
+        let lists = self.keys().iter().filter(move |(of, _)| *of == context);
+        lists.flat_map(|(_, keys)| keys.iter().copied())
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|it| it.name() == name)
     }
 }

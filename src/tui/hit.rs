@@ -2,6 +2,7 @@
 
 use ratatui::layout::{Position, Rect};
 
+use super::ui::{Tab, View};
 use crate::model::{ActionName, Lane, PipelineName, StageName};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +10,12 @@ pub(super) enum Target {
     Lane { pipeline: PipelineName, lane: Option<Lane> },
     Action { stage: StageName, action: Option<ActionName> },
     Detail,
+    /// The edge between the view and the detail pane.
+    Divider,
+    /// A row of the list that is shown.
+    Row(usize),
+    Tab(Tab),
+    View(View),
 }
 
 /// The areas of the last frame, in the order they were drawn.

@@ -1,7 +1,13 @@
 //! How everything looks: theme, glyphs, motion. Chosen once, from flags and environment.
 
-use super::theme::{Depth, Role, Theme, ThemeError};
-use crate::model::{ActionStatus, ExecutionStatus, StageStatus};
+use super::{
+    settings::GlyphSet,
+    theme::{Depth, Role, Theme, ThemeError},
+};
+use crate::{
+    engine::board::{LaneCard, StageCard},
+    model::{ActionStatus, ExecutionStatus, StageStatus},
+};
 
 #[derive(Clone, Debug)]
 pub struct Look {
@@ -10,7 +16,33 @@ pub struct Look {
     /// Spinners turn; otherwise only elapsed times change.
     pub motion: bool,
     pub mouse: bool,
-    depth: Depth,
+    pub(super) depth: Depth,
+}
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColorChoice {
+    Always,
+    #[default]
+    Auto,
+    Never,
+}
+
+/// Asks the terminal for its background; one that does not answer in time has none.
+fn for_background() -> &'static str {
+    use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
+    let mut options = QueryOptions::default();
+    options.timeout = std::time::Duration::from_millis(100);
+    match theme_mode(options) {
+        Ok(ThemeMode::Light) => "paper",
+        Ok(ThemeMode::Dark) => "midnight",
+        // A multiplexer may have swallowed the answer; then an older convention may help.
+        Err(_) => match std::env::var("COLORFGBG").ok().as_deref().and_then(|it| it.rsplit(';').next()) {
+            Some("7" | "15") => "paper",
+            Some(_) => "midnight",
+            None => "default",
+        },
+    }
 }
 
 /// The state of anything on the board, as it is drawn: glyph, word and colour.
@@ -26,10 +58,11 @@ pub(super) enum Mark {
 }
 
 impl Look {
-    /// Chooses by flag, environment and what the terminal says of itself.
+    /// Chooses by flag, settings, environment and what the terminal says of itself.
     pub fn choose(
         theme: Option<&str>,
-        ascii: bool,
+        color: ColorChoice,
+        glyphs: Option<GlyphSet>,
         motion: bool,
         mouse: bool,
     ) -> Result<Self, ThemeError> {
@@ -38,8 +71,16 @@ impl Look {
             "truecolor" | "24bit" => Depth::True,
             _ => Depth::Indexed,
         };
-        let without_colour = !variable("NO_COLOR").is_empty();
-        let name = if without_colour { "mono" } else { theme.unwrap_or("default") };
+        let without_colour = match color {
+            ColorChoice::Always => false,
+            ColorChoice::Never => true,
+            ColorChoice::Auto => !variable("NO_COLOR").is_empty(),
+        };
+        let name = match theme {
+            _ if without_colour => "mono",
+            Some("auto") => for_background(),
+            other => other.unwrap_or("default"),
+        };
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(variable);
         let locale = locale.iter().find(|it| !it.is_empty());
         // An unset locale says nothing about the terminal; one that names another charset does.
@@ -47,20 +88,20 @@ impl Look {
             let it = it.to_lowercase();
             it.contains("utf-8") || it.contains("utf8") || matches!(it.as_str(), "c" | "posix")
         });
-        Ok(Self {
-            theme: Theme::find(name, depth)?,
-            glyphs: if ascii || !unicode { Glyphs::ASCII } else { Glyphs::UNICODE },
-            motion,
-            mouse,
-            depth,
-        })
+        let glyphs = match glyphs {
+            Some(GlyphSet::Ascii) => Glyphs::ASCII,
+            Some(GlyphSet::Nerd) => Glyphs::NERD,
+            Some(GlyphSet::Unicode) => Glyphs::UNICODE,
+            None if unicode => Glyphs::UNICODE,
+            None => Glyphs::ASCII,
+        };
+        Ok(Self { theme: Theme::find(name, depth)?, glyphs, motion, mouse, depth })
     }
 
-    /// Switches to the next bundled theme.
-    pub fn next_theme(&mut self) {
-        if let Ok(theme) = Theme::find(self.theme.next(), self.depth) {
-            self.theme = theme;
-        }
+    /// Puts another theme on; one that cannot be read changes nothing.
+    pub fn wear(&mut self, name: &str) -> Result<(), ThemeError> {
+        self.theme = Theme::find(name, self.depth)?;
+        Ok(())
     }
 
     pub fn style(&self, role: Role) -> ratatui::style::Style {
@@ -87,6 +128,10 @@ pub struct Glyphs {
     pub ellipsis: &'static str,
     pub to: &'static str,
     pub separator: &'static str,
+    pub bar_full: &'static str,
+    pub bar_wait: &'static str,
+    pub bar_queue: &'static str,
+    pub critical: &'static str,
 }
 
 impl Glyphs {
@@ -108,6 +153,20 @@ impl Glyphs {
         ellipsis: "…",
         to: "→",
         separator: "·",
+        bar_full: "━",
+        bar_wait: "╌",
+        bar_queue: "·",
+        critical: "◆",
+    };
+    /// Private use symbols that only a Nerd Font has.
+    pub const NERD: Self = Self {
+        succeeded: "\u{f00c}",
+        failed: "\u{f00d}",
+        waiting: "\u{f04c}",
+        stopped: "\u{f04d}",
+        superseded: "\u{f101}",
+        still: "\u{f04b}",
+        ..Self::UNICODE
     };
     pub const ASCII: Self = Self {
         succeeded: "+",
@@ -127,6 +186,10 @@ impl Glyphs {
         ellipsis: "~",
         to: "->",
         separator: "-",
+        bar_full: "#",
+        bar_wait: "=",
+        bar_queue: ".",
+        critical: "*",
     };
 }
 
@@ -157,6 +220,47 @@ impl Mark {
             ActionStatus::Succeeded => Self::Succeeded,
             ActionStatus::Failed => Self::Failed,
             ActionStatus::Abandoned => Self::Stopped,
+        }
+    }
+
+    /// Reads a status as it is kept in the history.
+    pub(super) fn of_word(status: &str) -> Self {
+        match status {
+            "InProgress" | "Stopping" => Self::Running,
+            "Succeeded" => Self::Succeeded,
+            "Failed" => Self::Failed,
+            "Superseded" | "Skipped" => Self::Superseded,
+            "Stopped" | "Cancelled" | "Abandoned" => Self::Stopped,
+            _ => Self::NotStarted,
+        }
+    }
+
+    /// Sums a lane up: what needs somebody beats what runs beats what has ended.
+    pub(super) fn of_lane(lane: &LaneCard) -> Self {
+        let stages = || lane.stages.iter();
+        if stages().any(|it| it.open_gate().is_some()) {
+            Self::Waiting
+        } else if stages().any(|it| it.status == Some(StageStatus::Failed)) {
+            Self::Failed
+        } else if stages().any(StageCard::is_occupied) {
+            Self::Running
+        } else if stages().any(|it| !it.inbound.is_empty()) {
+            Self::Waiting
+        } else {
+            lane.recent.first().map_or(Self::NotStarted, |it| Self::of_execution(it.status))
+        }
+    }
+
+    /// Orders marks by how much somebody should care.
+    pub(super) fn urgency(self) -> u8 {
+        match self {
+            Self::NotStarted => 0,
+            Self::Superseded => 1,
+            Self::Succeeded => 2,
+            Self::Stopped => 3,
+            Self::Running => 4,
+            Self::Failed => 5,
+            Self::Waiting => 6,
         }
     }
 

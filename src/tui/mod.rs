@@ -8,18 +8,25 @@ mod hit;
 mod keymap;
 mod log_pane;
 mod look;
+mod memory;
+mod notice;
+mod reload;
+mod settings;
+mod stream;
 mod terminal;
 mod text;
 pub mod theme;
 mod ui;
 mod views;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
 use futures_util::StreamExt;
 use hit::Hits;
-pub use look::Look;
+pub use look::{ColorChoice, Look};
+use memory::Memory;
+use notice::Notices;
 use ratatui::{buffer::Buffer, layout::Rect};
 use terminal::Screen;
 pub use terminal::require as require_terminal;
@@ -27,14 +34,20 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
-use ui::{Ui, Wish};
+use settings::Loaded;
+pub use settings::{GlyphSet, Settings, SettingsFile};
+use ui::{Paged, Ui, Wish};
 
 use crate::{
     ansi,
     engine::{Board, board::Severity},
-    host::{clock, environment, log},
-    model::{ApprovalToken, Span, Timestamp},
-    runtime::{Receipt, RuntimeHandle, SubmitError, review::Review},
+    host::{clock, environment, foreground, log},
+    model::{ActionExecutionId, ApprovalToken, Span, Timestamp},
+    runtime::{
+        Receipt, RuntimeHandle, SubmitError,
+        lookup::{Question, Told},
+        review::Review,
+    },
 };
 
 /// Whether closing the dashboard ends the runtime.
@@ -56,11 +69,16 @@ pub enum Leave {
 
 /// How often elapsed times, spinners and open logs are looked at while something runs.
 const BEAT: Duration = Duration::from_millis(250);
+/// An action that has written nothing for so long is worth a word.
+const SILENCE: Span = Span(120_000);
 /// Logs may grow faster than anybody reads: frames are at least this far apart.
 const FRAME: Duration = Duration::from_millis(30);
 
 /// What background work has brought.
 enum Answer {
+    Told(Question, u64, Arc<Told>),
+    /// Settings or themes have changed on disk.
+    Changed,
     Review(ApprovalToken, Box<Review>),
     Submitted(Result<Receipt, SubmitError>),
 }
@@ -74,17 +92,56 @@ pub fn render(board: Arc<Board>, look: &Look, area: Rect, now: Timestamp) -> Buf
     buffer
 }
 
+/// What the dashboard is opened with.
+pub struct Opening {
+    pub look: Look,
+    pub ownership: Ownership,
+    pub settings: Option<SettingsFile>,
+    /// The theme was named, so what was chosen the last time does not count.
+    pub theme_is_given: bool,
+    /// Nothing can be changed from here.
+    pub read_only: bool,
+}
+
 /// Shows the dashboard until somebody leaves it.
-pub async fn run(handle: RuntimeHandle, look: Look, ownership: Ownership) -> io::Result<Leave> {
+pub async fn run(handle: RuntimeHandle, opening: Opening) -> io::Result<Leave> {
+    let Opening { mut look, ownership, settings: file, theme_is_given, read_only } = opening;
     let mut signals = Signals::listen()?;
-    let screen = Screen::take(look.mouse)?;
-    let (answers, inbox) = mpsc::channel(16);
+    let memory = Memory::read(handle.state_dir().path());
+    if let Some(theme) = memory.theme.as_deref().filter(|_| !theme_is_given) {
+        // One that is gone since leaves the look as it is.
+        let _ = look.wear(theme);
+    }
     let board = handle.board();
-    let ui = Ui::new(Arc::clone(&board.borrow()), ownership);
-    let hits = Hits::default();
-    let mut dashboard =
-        Dashboard { handle, look, screen, ui, hits, answers, beat: 0, title: String::new() };
-    dashboard.serve(board, inbox, &mut signals).await
+    let mut ui = Ui::new(Arc::clone(&board.borrow()), ownership);
+    memory.restore(&mut ui);
+    ui.theme.clone_from(&look.theme.name);
+    ui.read_only = read_only;
+    let (answers, inbox) = mpsc::channel(16);
+    let watched = reload::watch(file.as_ref(), &look.theme.name, answers.clone());
+    let screen = Screen::take(look.mouse)?;
+    let mut dashboard = Dashboard {
+        handle,
+        look,
+        screen,
+        ui,
+        hits: Hits::default(),
+        answers,
+        beat: 0,
+        title: String::new(),
+        file,
+        loaded: Loaded::default(),
+        notices: Notices::default(),
+        focused: true,
+        theme_was_chosen: memory.theme.is_some(),
+        sizes: BTreeMap::new(),
+        _watched: watched,
+    };
+    dashboard.load_settings();
+    let left = dashboard.serve(board, inbox, &mut signals).await;
+    let theme = dashboard.theme_was_chosen.then(|| dashboard.look.theme.name.clone());
+    Memory::of(&dashboard.ui, theme).keep(dashboard.handle.state_dir().path());
+    left
 }
 
 struct Signals {
@@ -125,12 +182,29 @@ struct Dashboard {
     /// Counts the beats while something runs; spinners turn with it.
     beat: u64,
     title: String,
+    file: Option<SettingsFile>,
+    loaded: Loaded,
+    notices: Notices,
+    /// Somebody looks at this terminal, as far as it tells.
+    focused: bool,
+    theme_was_chosen: bool,
+    /// How long each running action's log was, and since when.
+    sizes: BTreeMap<ActionExecutionId, (u64, Timestamp)>,
+    _watched: Option<reload::Watched>,
 }
 
 /// Whether to go on.
 enum Flow {
     Continue,
     Quit(Leave),
+    /// The terminal is lent to somebody else.
+    Lend(Lend),
+}
+
+enum Lend {
+    Pager(Paged),
+    Line(String),
+    Stream(ActionExecutionId),
 }
 
 impl Dashboard {
@@ -142,7 +216,7 @@ impl Dashboard {
     ) -> io::Result<Leave> {
         let mut keys = EventStream::new();
         loop {
-            self.draw()?;
+            let mut flow = self.draw()?;
             let pause = self.pause();
             tokio::select! {
                 biased;
@@ -154,14 +228,16 @@ impl Dashboard {
                 }
                 event = keys.next() => {
                     let Some(event) = event else { return Ok(Leave::Close) };
-                    if let Flow::Quit(leave) = self.event(event?)? {
-                        return Ok(leave);
-                    }
+                    flow = self.event(event?)?;
                 }
                 Some(answer) = inbox.recv() => self.answer(answer),
                 changed = board.changed(), if !self.ui.disconnected => {
                     match changed {
-                        Ok(()) => self.ui.set_board(Arc::clone(&board.borrow_and_update())),
+                        Ok(()) => {
+                            let newest = Arc::clone(&board.borrow_and_update());
+                            self.notify(&newest);
+                            self.ui.set_board(newest);
+                        }
                         Err(_) => self.ui.disconnected = true,
                     }
                     // Whatever else changes within a frame goes into the same picture.
@@ -169,6 +245,70 @@ impl Dashboard {
                 }
                 () = tokio::time::sleep(pause) => self.beat += 1,
             }
+            match flow {
+                Flow::Continue => {}
+                Flow::Quit(leave) => return Ok(leave),
+                Flow::Lend(Lend::Stream(id)) => self.stream(id, &mut keys).await?,
+                Flow::Lend(lend) => {
+                    // Whoever has the terminal has its keys too.
+                    drop(keys);
+                    self.lend(lend)?;
+                    keys = EventStream::new();
+                }
+            }
+        }
+    }
+
+    fn lend(&mut self, lend: Lend) -> io::Result<()> {
+        let path = match &lend {
+            Lend::Pager(Paged::Log(id)) => Some(self.handle.log_path(*id)),
+            _ => None,
+        };
+        let lent = self.screen.lend(|| match lend {
+            Lend::Pager(Paged::Text(text)) => {
+                let mut file = tempfile::NamedTempFile::new()?;
+                io::Write::write_all(&mut file, text.as_bytes())?;
+                foreground::page(file.path())
+            }
+            Lend::Line(line) => foreground::run(&line),
+            Lend::Pager(Paged::Log(_)) | Lend::Stream(_) => {
+                path.as_deref().map_or(Ok(()), foreground::page)
+            }
+        })?;
+        if let Err(error) = lent {
+            self.ui.say(Severity::Problem, format!("it did not run: {error}"), clock::now());
+        }
+        Ok(())
+    }
+
+    /// Tells whoever looks elsewhere what has come to need them.
+    fn notify(&mut self, board: &Board) {
+        let Some(words) = self.notices.news(board) else { return };
+        let settings = &self.loaded.settings;
+        if let Some(line) = &settings.notify_command {
+            // A hook that cannot be started must not stop the dashboard.
+            let _ = foreground::tell(line, &words);
+        }
+        if !self.focused {
+            let _ = notice::tell(settings.notify, &words);
+        }
+    }
+
+    /// Reads the settings; broken ones change nothing and are told.
+    fn load_settings(&mut self) {
+        let Some(file) = &self.file else { return };
+        match file.load() {
+            Ok(loaded) => {
+                self.ui.keymap = loaded.keymap.clone();
+                if let Some(warning) = loaded.warnings.first() {
+                    let more = loaded.warnings.len() - 1;
+                    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+                    let words = format!("{warning}{more}");
+                    self.ui.say(Severity::Problem, words, clock::now());
+                }
+                self.loaded = loaded;
+            }
+            Err(words) => self.ui.say(Severity::Problem, words, clock::now()),
         }
     }
 
@@ -189,13 +329,13 @@ impl Dashboard {
         Span(Span::MINUTE.0 - into_minute).to_std()
     }
 
-    fn draw(&mut self) -> io::Result<()> {
-        let now = clock::now();
-        if self.ui.toast.as_ref().is_some_and(|toast| toast.until <= now) {
+    fn draw(&mut self) -> io::Result<Flow> {
+        let now = self.ui.past.as_ref().and_then(|it| it.now()).unwrap_or_else(clock::now);
+        if self.ui.toast.as_ref().is_some_and(|toast| toast.until <= clock::now()) {
             self.ui.toast = None;
         }
         let handle = &self.handle;
-        if let Some(wish) = self.ui.follow_selection(|id| handle.log_path(id)) {
+        for wish in self.ui.follow_selection(|id| handle.log_path(id)) {
             self.wish(wish)?;
         }
         self.load_tails();
@@ -210,7 +350,8 @@ impl Dashboard {
             views::draw(&scene, frame.area(), frame.buffer_mut(), &mut hits);
         })?;
         self.hits = hits;
-        self.set_title()
+        self.set_title()?;
+        Ok(Flow::Continue)
     }
 
     /// Reads the last line of each running action that is on the screen.
@@ -221,11 +362,26 @@ impl Dashboard {
                 (attempt.ended_at.is_none() && attempt.gate.is_none()).then_some(attempt.id)
             })
         });
-        let tails = running.filter_map(|id| {
-            let line = log::last_line(&self.handle.log_path(id))?;
-            Some((id, ansi::plain(&line)))
-        });
-        self.ui.tails = tails.collect();
+        let running: Vec<_> = running.collect();
+        let now = clock::now();
+        self.sizes.retain(|id, _| running.contains(id));
+        self.ui.silent.clear();
+        self.ui.tails.clear();
+        for id in running {
+            let path = self.handle.log_path(id);
+            let size = std::fs::metadata(&path).map_or(0, |it| it.len());
+            let known = self.sizes.entry(id).or_insert((size, now));
+            if known.0 != size {
+                *known = (size, now);
+            }
+            let silent = now.since(known.1);
+            if silent >= SILENCE {
+                self.ui.silent.insert(id, silent);
+            }
+            if let Some(line) = log::last_line(&path) {
+                self.ui.tails.insert(id, ansi::plain(&line));
+            }
+        }
     }
 
     fn set_title(&mut self) -> io::Result<()> {
@@ -255,19 +411,33 @@ impl Dashboard {
                 let target = self.hits.at(mouse.column, mouse.row).cloned();
                 match (mouse.kind, target) {
                     (MouseEventKind::Down(MouseButton::Left), Some(target)) => {
-                        self.ui.click(target);
+                        self.ui.click(target, now);
                     }
-                    (MouseEventKind::ScrollDown, target) => self.ui.wheel(target.as_ref(), 3),
-                    (MouseEventKind::ScrollUp, target) => self.ui.wheel(target.as_ref(), -3),
+                    (MouseEventKind::Drag(MouseButton::Left), _) => {
+                        let size = self.screen.terminal.size()?;
+                        self.ui.drag_to(mouse.row, size.height);
+                    }
+                    (MouseEventKind::Up(_), _) => self.ui.drop_divider(),
+                    (MouseEventKind::ScrollDown, target) => {
+                        self.ui.wheel(target.as_ref(), 3, now);
+                    }
+                    (MouseEventKind::ScrollUp, target) => {
+                        self.ui.wheel(target.as_ref(), -3, now);
+                    }
                     _ => {}
                 }
                 Vec::new()
             }
-            Event::Key(_) | Event::Resize(..) | Event::FocusGained | Event::FocusLost => Vec::new(),
+            Event::FocusGained | Event::FocusLost => {
+                self.focused = matches!(event, Event::FocusGained);
+                Vec::new()
+            }
+            Event::Key(_) | Event::Resize(..) => Vec::new(),
         };
         for wish in wishes {
-            if let Flow::Quit(leave) = self.wish(wish)? {
-                return Ok(Flow::Quit(leave));
+            match self.wish(wish)? {
+                Flow::Continue => {}
+                other => return Ok(other),
             }
         }
         Ok(Flow::Continue)
@@ -286,11 +456,31 @@ impl Dashboard {
             }
             Wish::Redraw => self.screen.terminal.clear()?,
             Wish::Suspend => self.screen.suspend()?,
-            Wish::NextTheme => {
-                self.look.next_theme();
-                let name = self.look.theme.name.clone();
-                self.ui.say(Severity::Remark, format!("theme {name}"), clock::now());
+            Wish::Theme(name) => match self.look.wear(&name) {
+                Ok(()) => {
+                    self.theme_was_chosen = true;
+                    if let Some(warning) = self.look.theme.warnings.first() {
+                        self.ui.say(Severity::Problem, format!("{name}: {warning}"), clock::now());
+                    }
+                }
+                Err(error) => self.ui.say(Severity::Problem, error.to_string(), clock::now()),
+            },
+            Wish::Ask(question) => {
+                let (handle, answers) = (self.handle.clone(), self.answers.clone());
+                let asked = self.ui.knowledge.boards();
+                tokio::spawn(async move {
+                    let told = handle.look_up(question.clone()).await;
+                    let _ = answers.send(Answer::Told(question, asked, told)).await;
+                });
             }
+            Wish::Copy(text) => self.copy(&text)?,
+            Wish::Snapshot => {
+                let text = self.picture();
+                self.copy(&text)?;
+            }
+            Wish::Pager(paged) => return Ok(Flow::Lend(Lend::Pager(paged))),
+            Wish::Run(line) => return Ok(Flow::Lend(Lend::Line(line))),
+            Wish::Stream(id) => return Ok(Flow::Lend(Lend::Stream(id))),
             Wish::ToggleMouse => {
                 let words = if self.screen.toggle_mouse()? {
                     "mouse on; hold Shift to select text"
@@ -321,9 +511,39 @@ impl Dashboard {
         Ok(Flow::Continue)
     }
 
+    /// Returns the screen as text that every chat can show.
+    fn picture(&mut self) -> String {
+        let area = self.screen.terminal.current_buffer_mut().area;
+        let look = Look { glyphs: look::Glyphs::ASCII, ..self.look.clone() };
+        let mut buffer = Buffer::empty(area);
+        let scene = views::Scene { ui: &self.ui, look: &look, now: clock::now(), beat: self.beat };
+        views::draw(&scene, area, &mut buffer, &mut Hits::default());
+        text::of_buffer(&buffer)
+    }
+
+    /// Puts text into the clipboard of whoever sits at the terminal.
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        let words = match stream::copy(text)? {
+            stream::Copied::Clipboard => format!("copied {} bytes", text.len()),
+            stream::Copied::File(path) => {
+                format!("too long for the clipboard: it lies in {}", path.display())
+            }
+        };
+        self.ui.say(Severity::Remark, words, clock::now());
+        Ok(())
+    }
+
     fn answer(&mut self, answer: Answer) {
         let now: Timestamp = clock::now();
         match answer {
+            Answer::Told(question, asked, told) => self.ui.told(question, asked, told, now),
+            Answer::Changed => {
+                self.load_settings();
+                let name = self.look.theme.name.clone();
+                if let Err(error) = self.look.wear(&name) {
+                    self.ui.say(Severity::Problem, error.to_string(), now);
+                }
+            }
             Answer::Review(token, review) => self.ui.set_review(token, *review),
             Answer::Submitted(Ok(_)) => {}
             Answer::Submitted(Err(error)) => {

@@ -40,6 +40,25 @@ impl Screen {
         Ok(self.mouse)
     }
 
+    /// Gives the terminal to somebody else until they are done.
+    pub(super) fn lend<T>(&mut self, borrow: impl FnOnce() -> T) -> io::Result<T> {
+        restore();
+        let result = borrow();
+        enter(self.mouse)?;
+        self.terminal.clear()?;
+        Ok(result)
+    }
+
+    /// Leaves the alternate screen and keeps the keyboard.
+    pub(super) fn show_normal_screen(&mut self) -> io::Result<()> {
+        execute!(io::stdout(), terminal::LeaveAlternateScreen, cursor::Show)
+    }
+
+    pub(super) fn return_from_normal_screen(&mut self) -> io::Result<()> {
+        execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide)?;
+        self.terminal.clear()
+    }
+
     /// Gives the terminal back, stops this process until the shell continues it, and comes back.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         restore();
@@ -64,6 +83,7 @@ fn enter(mouse: bool) -> io::Result<()> {
         io::stdout(),
         terminal::EnterAlternateScreen,
         event::EnableBracketedPaste,
+        event::EnableFocusChange,
         cursor::Hide
     )?;
     // Push the title, so that the shell's comes back in the end.
@@ -88,6 +108,7 @@ pub(super) fn restore() {
     let _ = capture_mouse(false);
     let _ = execute!(
         io::stdout(),
+        event::DisableFocusChange,
         event::DisableBracketedPaste,
         EndSynchronizedUpdate,
         terminal::LeaveAlternateScreen,

@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{
-    Leave, Look, Ownership,
+    ColorChoice, GlyphSet, Leave, Look, Ownership,
     hit::Hits,
     ui::{Overlay, Ui, Wish},
     views,
@@ -299,7 +299,7 @@ fn a_dashboard_that_runs_its_runtime_offers_every_way_to_leave_the_work() {
 }
 
 fn look() -> Look {
-    Look::choose(Some("midnight"), false, true, true).unwrap()
+    Look::choose(Some("midnight"), ColorChoice::Always, Some(GlyphSet::Unicode), true, true).unwrap()
 }
 
 fn picture(ui: &Ui, now: Timestamp, width: u16, height: u16) -> Buffer {
@@ -311,12 +311,8 @@ fn picture(ui: &Ui, now: Timestamp, width: u16, height: u16) -> Buffer {
 }
 
 fn text(buffer: &Buffer) -> String {
-    let row = |y: u16| {
-        let cells = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
-        cells.trim_end().to_owned()
-    };
     // The clock in the corner is the time zone's.
-    (1..buffer.area.height).map(row).collect::<Vec<_>>().join("\n")
+    super::text::of_buffer(buffer).split_once('\n').map_or_else(String::new, |it| it.1.to_owned())
 }
 
 #[test]
@@ -374,7 +370,7 @@ fn every_command_stands_in_the_help() {
     let shop = Shop::new();
     let (mut ui, mut now) = (shop.ui(), shop.now);
     press(&mut ui, &mut now, ":");
-    let shown = text(&picture(&ui, now, 120, 60));
+    let shown = text(&picture(&ui, now, 120, 120));
     for command in super::commands::Command::ALL {
         assert!(shown.contains(command.name()), "{}", command.name());
     }

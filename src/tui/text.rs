@@ -8,6 +8,8 @@ use ratatui::{
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::model::Span;
+
 pub(super) fn width(text: &str) -> u16 {
     u16::try_from(text.width()).unwrap_or(u16::MAX)
 }
@@ -30,6 +32,18 @@ pub(super) fn clip(text: &str, room: u16, ellipsis: &str) -> String {
     clipped + ellipsis
 }
 
+/// Returns `text` without its first `cells` cells.
+pub(super) fn skip(text: &str, cells: u16) -> &str {
+    let mut passed = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        if passed >= usize::from(cells) {
+            return &text[at..];
+        }
+        passed += grapheme.width();
+    }
+    ""
+}
+
 /// Breaks `text` into at most `lines` lines of `room` cells, at spaces where there are some.
 pub(super) fn wrap(text: &str, room: u16, lines: usize, ellipsis: &str) -> Vec<String> {
     let mut wrapped: Vec<String> = Vec::new();
@@ -50,6 +64,27 @@ pub(super) fn wrap(text: &str, room: u16, lines: usize, ellipsis: &str) -> Vec<S
         wrapped.push(rest);
     }
     wrapped.iter().take(lines).map(|line| clip(line, room, ellipsis)).collect()
+}
+
+/// Prints a length of time in its largest unit.
+pub(super) fn coarse(span: Span) -> String {
+    match span {
+        span if span < Span::MINUTE => "<1m".to_owned(),
+        span if span < Span::HOUR => format!("{}m", span.0 / Span::MINUTE.0),
+        span if span < Span::DAY => {
+            format!("{}h{:02}", span.0 / Span::HOUR.0, span.0 % Span::HOUR.0 / Span::MINUTE.0)
+        }
+        span => format!("{}d{:02}h", span.0 / Span::DAY.0, span.0 % Span::DAY.0 / Span::HOUR.0),
+    }
+}
+
+/// Returns what a picture says, without the blanks at the ends of its lines.
+pub(super) fn of_buffer(buffer: &Buffer) -> String {
+    let row = |y: u16| {
+        let cells = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+        cells.trim_end().to_owned()
+    };
+    (0..buffer.area.height).map(row).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes along one line and keeps track of where it stands; nothing is written outside.
@@ -90,6 +125,11 @@ impl<'a> Pen<'a> {
             self.x = (self.x + width(&text)).min(self.end);
         }
         self
+    }
+
+    /// Returns the room that is left on the line.
+    pub(super) fn rest(&self) -> Rect {
+        Rect { x: self.x, y: self.y, width: self.room(), height: 1 }
     }
 
     pub(super) fn skip(&mut self, cells: u16) -> &mut Self {

@@ -19,17 +19,12 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn demo(arguments: args::Demo, global: &args::Global) -> Result<Exit, Failure> {
-    let look = tui::Look::choose(
-        global.theme.as_deref(),
-        global.ascii,
-        !global.no_motion,
-        !global.no_mouse,
-    )
-    .map_err(|error| Failure::usage(error.to_string()))?;
-    if !arguments.plain {
-        tui::require_terminal()
-            .map_err(|words| Failure::usage(words).hint("`stagegate demo --plain` needs none"))?;
-    }
+    let opening = if arguments.plain {
+        None
+    } else {
+        let opening = serve::opening(global, tui::Ownership::Demo);
+        Some(opening.map_err(|failure| failure.hint("`stagegate demo --plain` needs no terminal"))?)
+    };
     let unusable = |error: std::io::Error| Failure::usage(format!("cannot make the demo: {error}"));
     let world = World::create(arguments.keep.as_deref()).await.map_err(unusable)?;
     let state_dir = StateDir::resolve(Some(&world.state_dir()))?;
@@ -38,10 +33,8 @@ pub(super) async fn demo(arguments: args::Demo, global: &args::Global) -> Result
     let handle = runtime.handle.clone();
     let script = world.play(handle.board());
     let showing = async {
-        if arguments.plain {
-            return show_plainly(&handle).await;
-        }
-        tui::run(handle.clone(), look, tui::Ownership::Demo)
+        let Some(opening) = opening else { return show_plainly(&handle).await };
+        tui::run(handle.clone(), opening)
             .await
             .map(drop)
             .map_err(serve::terminal_failure)

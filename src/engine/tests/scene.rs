@@ -135,6 +135,7 @@ fn action(name: &str, run_order: u32) -> Action {
         namespace: Some(name.trim_start_matches('!').into()),
         timeout: None,
         cache: Vec::new(),
+        reports: Vec::new(),
         retry: None,
     }
 }

@@ -9,8 +9,9 @@ use super::{Ui, Wish, field::TextField};
 use crate::{
     engine::{
         Request, TransitionChange,
-        board::{GateAt, LaneCard},
+        board::{GateAt, LaneCard, StageCard},
     },
+    host::clock,
     model::{
         ActionName, ApprovalStatus, ApprovalToken, ConditionType, ExecutionId, Lane, PipelineName,
         RetryMode, Span, StageName, StopMode, Timestamp,
@@ -28,7 +29,12 @@ pub(crate) struct Dialog {
     /// What the dialog says, apart from a gate's review.
     pub lines: Vec<String>,
     pub field: Option<Field>,
+    /// When a decision takes effect, if not at once.
+    pub effect: Option<Field>,
     pub scroll: usize,
+    /// The commit that is selected at a gate, and how many there are.
+    pub selected: usize,
+    pub commits: usize,
     pub opened_at: Timestamp,
 }
 
@@ -92,7 +98,17 @@ pub(crate) enum Subject {
 
 impl Dialog {
     fn new(subject: Subject, title: String, lines: Vec<String>, now: Timestamp) -> Self {
-        Self { subject, title, lines, field: None, scroll: 0, opened_at: now }
+        Self {
+            subject,
+            title,
+            lines,
+            field: None,
+            effect: None,
+            scroll: 0,
+            selected: 0,
+            commits: 0,
+            opened_at: now,
+        }
     }
 
     fn with_field(mut self, label: &'static str, required: Required, active: bool) -> Self {
@@ -164,7 +180,11 @@ impl Dialog {
         let words = lane.as_ref().map_or("its branch", |lane| lane.label());
         let lines = vec![format!("Start an execution of {pipeline} at the head of {words}.")];
         let subject = Subject::Start { pipeline: pipeline.clone(), lane };
-        Self::new(subject, "Start execution".to_owned(), lines, now)
+        Self::new(subject, "Start execution".to_owned(), lines, now).with_field(
+            "commit (empty: the head)",
+            Required::No,
+            false,
+        )
     }
 
     pub(crate) fn transition(
@@ -286,13 +306,64 @@ impl Dialog {
         Self::new(Subject::Quit, "Leave".to_owned(), lines, now)
     }
 
+    fn fields(&mut self) -> impl Iterator<Item = &mut Field> {
+        self.field.iter_mut().chain(&mut self.effect)
+    }
+
     pub(crate) fn has_active_field(&self) -> bool {
-        self.field.as_ref().is_some_and(|field| field.active)
+        self.field.iter().chain(&self.effect).any(|field| field.active)
+    }
+
+    pub(crate) fn active_field(&mut self) -> Option<&mut Field> {
+        self.fields().find(|field| field.active)
+    }
+
+    /// Goes into the first field, on to the next, and after the last one out again.
+    pub(crate) fn next_field(&mut self) {
+        let mut was_active = !self.has_active_field();
+        for field in self.fields() {
+            let goes_on = std::mem::replace(&mut field.active, was_active);
+            was_active = goes_on;
+        }
+    }
+
+    pub(crate) fn leave_fields(&mut self) {
+        self.fields().for_each(|field| field.active = false);
+    }
+
+    /// Asks when the decision is to take effect.
+    pub(crate) fn defer(&mut self) {
+        if let Subject::Gate { status: ApprovalStatus::Approved, .. } = &self.subject {
+            self.leave_fields();
+            let field = Field {
+                label: "takes effect (22:00, 2026-12-01T08:30, 90m)",
+                input: TextField::default(),
+                active: true,
+                required: Required::No,
+            };
+            self.effect.get_or_insert(field).active = true;
+        }
+    }
+
+    /// Moves through the commits of a gate, else through the lines.
+    pub(crate) fn scroll_by(&mut self, lines: isize) {
+        if self.commits > 0 {
+            let last = self.commits - 1;
+            self.selected = self.selected.saturating_add_signed(lines).min(last);
+            // Beyond the last commit come the files and what runs next.
+            let beyond = lines > 0 && self.selected == last;
+            self.scroll = if beyond { self.scroll + lines.unsigned_abs() } else { 0 };
+        } else {
+            self.scroll = self.scroll.saturating_add_signed(lines);
+        }
     }
 
     /// A downgrade wants the revision typed before it can be approved.
     pub(crate) fn review_arrived(&mut self, arrived: ApprovalToken, review: &Arc<Review>) {
         let Subject::Gate { token, revision, status, .. } = &self.subject else { return };
+        if *token == arrived {
+            self.commits = review.commits.len();
+        }
         if *token == arrived && *status == ApprovalStatus::Approved && review.is_downgrade() {
             let required = Required::Exactly(revision.clone());
             if let Some(field) = &mut self.field
@@ -310,11 +381,17 @@ impl Dialog {
             let input = self.field.take().map(|it| it.input).unwrap_or_default();
             let required = Required::Something;
             self.field = Some(Field { label: "reason", input, active: true, required });
+            self.effect = None;
         }
     }
 
     /// Says why `y` would do nothing yet.
-    pub(crate) fn missing(&self) -> Option<String> {
+    pub(crate) fn missing(&self, now: Timestamp) -> Option<String> {
+        if let Some(text) = self.effect_text()
+            && clock::moment(text, now).is_none()
+        {
+            return Some(format!("`{text}` is no moment to come"));
+        }
         let field = self.field.as_ref()?;
         let text = field.input.text().trim();
         match &field.required {
@@ -324,6 +401,10 @@ impl Dialog {
             }
             Required::No | Required::Something | Required::Exactly(_) => None,
         }
+    }
+
+    fn effect_text(&self) -> Option<&str> {
+        self.effect.as_ref().map(|field| field.input.text().trim()).filter(|it| !it.is_empty())
     }
 
     pub(crate) fn is_armed(&self, now: Timestamp) -> bool {
@@ -348,7 +429,7 @@ impl Dialog {
     }
 
     /// Returns what confirming leads to.
-    pub(crate) fn wish(&self) -> Wish {
+    pub(crate) fn wish(&self, now: Timestamp) -> Wish {
         let typed = || self.field.as_ref().map_or("", |it| it.input.text()).trim().to_owned();
         Wish::Submit(match self.subject.clone() {
             Subject::Gate { token, pipeline, stage, action, revision, status } => {
@@ -368,7 +449,7 @@ impl Dialog {
                     status,
                     summary,
                     if_revision,
-                    effective_at: None,
+                    effective_at: self.effect_text().and_then(|text| clock::moment(text, now)),
                 }
             }
             Subject::Stop { pipeline, execution, mode } => {
@@ -387,7 +468,7 @@ impl Dialog {
             Subject::Start { pipeline, lane } => Operation::StartPipelineExecution {
                 pipeline,
                 branch: lane.and_then(|lane| lane.branch().map(str::to_owned)),
-                revision: None,
+                revision: Some(typed()).filter(|it| !it.is_empty()),
                 variables: Vec::new(),
                 skip: Vec::new(),
                 from: None,
@@ -418,6 +499,17 @@ impl Dialog {
 }
 
 impl Ui {
+    /// Returns the stage whose gate the open dialog is about.
+    pub(super) fn dialog_stage(&self) -> Option<&StageCard> {
+        let Some(super::Overlay::Dialog(dialog)) = self.overlays.last() else { return None };
+        let Subject::Gate { token, .. } = &dialog.subject else { return None };
+        self.board.open_gates().find(|at| at.gate.token == *token).map(|at| at.stage)
+    }
+
+    pub(super) fn dialog_is_about_gate(&self) -> bool {
+        self.dialog_stage().is_some()
+    }
+
     pub(super) fn open_dialog(&mut self, dialog: Dialog) -> Vec<Wish> {
         let wish = match &dialog.subject {
             Subject::Gate { token, .. } => Some(Wish::LoadReview(*token)),

@@ -1,37 +1,69 @@
 //! Help and palette: the command table, filtered by what is typed.
 
+use nucleo_matcher::{
+    Config, Matcher, Utf32Str,
+    pattern::{CaseMatching, Normalization, Pattern},
+};
+
 use super::field::TextField;
-use crate::tui::commands::{Command, Context};
+use crate::tui::{
+    commands::{Command, Context},
+    keymap::Keymap,
+};
 
 pub(crate) struct CommandList {
     pub title: &'static str,
     pub filter: TextField,
     pub selected: usize,
-    pub context: Context,
-    /// Help lists what has a key here, the palette everything.
-    only_keys: bool,
+    /// The commands that can be chosen, with their keys here.
+    offered: Vec<(Command, String)>,
 }
 
 impl CommandList {
-    pub(crate) fn help(context: Context) -> Self {
-        Self { title: "Keys", filter: TextField::default(), selected: 0, context, only_keys: true }
+    /// What has a key here.
+    pub(crate) fn help(context: Context, keymap: &Keymap) -> Self {
+        let offered = Command::ALL.iter().map(|it| (*it, keymap.keys_in_words(*it, context)));
+        let offered = offered.filter(|(_, keys)| !keys.is_empty()).collect();
+        Self { title: "Keys", filter: TextField::default(), selected: 0, offered }
     }
 
-    pub(crate) fn palette(context: Context) -> Self {
-        let title = "Commands";
-        Self { title, filter: TextField::default(), selected: 0, context, only_keys: false }
+    /// Everything, what was used last first.
+    pub(crate) fn palette(context: Context, keymap: &Keymap, recent: &[Command]) -> Self {
+        let others = Command::ALL.iter().filter(|it| !recent.contains(it));
+        let all = recent.iter().chain(others);
+        let offered = all.map(|it| (*it, keymap.keys_in_words(*it, context))).collect();
+        Self { title: "Commands", filter: TextField::default(), selected: 0, offered }
     }
 
-    /// Returns the commands that fit what was typed.
-    pub(crate) fn matching(&self) -> Vec<Command> {
-        let wanted = self.filter.text().to_lowercase();
-        let fits = |command: &Command| {
-            let has_key = command.first_key(self.context).is_some();
-            let text = format!("{} {}", command.name(), command.doc()).to_lowercase();
-            (has_key || !self.only_keys)
-                && wanted.split_whitespace().all(|word| text.contains(word))
-        };
-        Command::ALL.iter().copied().filter(fits).collect()
+    /// Returns the commands that fit what was typed, the best first.
+    pub(crate) fn matching(&self) -> Vec<&(Command, String)> {
+        let typed = self.filter.text();
+        // A whole name may have an argument behind it.
+        let named = |(command, _): &&(Command, String)| command.name() == first_word(typed);
+        if let Some(exact) = self.offered.iter().find(named).filter(|_| typed.contains(' ')) {
+            return vec![exact];
+        }
+        if typed.trim().is_empty() {
+            return self.offered.iter().collect();
+        }
+        let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let mut buffer = Vec::new();
+        let mut found: Vec<_> = self
+            .offered
+            .iter()
+            .filter_map(|it| {
+                let mut score = |text: &str| {
+                    pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher)
+                };
+                // The name counts more than what is said about it.
+                let name = score(it.0.name()).map(|score| score * 2);
+                let best = name.max(score(it.0.doc()))?;
+                Some((best, it))
+            })
+            .collect();
+        found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        found.into_iter().map(|(_, it)| it).collect()
     }
 
     pub(crate) fn move_by(&mut self, step: isize) {
@@ -40,6 +72,18 @@ impl CommandList {
     }
 
     pub(crate) fn chosen(&self) -> Option<Command> {
-        self.matching().get(self.selected).copied()
+        self.matching().get(self.selected).map(|(command, _)| *command)
     }
+
+    /// Returns what was typed behind the name of the chosen command.
+    pub(crate) fn argument(&self) -> String {
+        let typed = self.filter.text();
+        let name = self.chosen().map_or("", Command::name);
+        let rest = typed.strip_prefix(name).filter(|_| first_word(typed) == name);
+        rest.unwrap_or_default().trim().to_owned()
+    }
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(' ').next().unwrap_or_default()
 }

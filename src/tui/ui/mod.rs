@@ -2,30 +2,78 @@
 //!
 //! Keys and boards go in, wishes come out. Nothing here draws, waits or talks to a runtime.
 
+mod act;
 pub(super) mod dialog;
+pub(super) mod eta;
 pub(super) mod field;
 mod input;
+pub(super) mod knowledge;
 pub(super) mod list;
+mod operate;
+pub(super) mod past;
+pub(super) mod prompt;
+pub(super) mod reader;
 pub(super) mod selection;
+pub(super) mod shown;
+pub(super) mod table;
+mod tabs;
+pub(super) mod themes;
+mod user_command;
+mod view;
+mod wanted;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use dialog::{Dialog, Subject};
+use knowledge::Knowledge;
 use list::CommandList;
+use past::Past;
+use prompt::Prompt;
+use reader::Reader;
 pub(super) use selection::Selection;
+use serde::{Deserialize, Serialize};
+use table::Cursor;
+pub(super) use tabs::Opens;
+use themes::ThemePicker;
+pub(super) use view::{Tab, View};
 
-use super::{Leave, commands::Context, keymap::Keymap, log_pane::LogPane};
+use super::{
+    Leave,
+    commands::{Command, Context},
+    keymap::Keymap,
+    log_pane::LogPane,
+};
 use crate::{
     engine::board::{ActionCard, Board, GateAt, LaneCard, PipelineCard, Severity, StageCard},
-    model::{ActionExecutionId, ApprovalToken, Span, Timestamp},
-    runtime::{Ending, Operation, review::Review},
+    model::{ActionExecutionId, ApprovalToken, ExecutionId, Span, Timestamp},
+    runtime::{Ending, Operation, lookup::Question, review::Review},
 };
 
 /// How long a message stays.
 const TOAST: Span = Span(6_000);
 
 pub(super) struct Ui {
+    /// What is shown: the present, or a moment of the past.
     pub board: Arc<Board>,
+    live: Arc<Board>,
+    pub past: Option<Past>,
+    /// The execution whose past is to be opened once it is known.
+    opens_past: Option<ExecutionId>,
+    pub view: View,
+    pub tab: Tab,
+    /// The line of the tab that is selected.
+    pub tab_at: usize,
+    pub layout: Layout,
+    /// How many rows the detail pane was given by hand.
+    pub detail_rows: Option<u16>,
+    /// The edge of the detail pane is being dragged.
+    drags: bool,
+    /// An execution that was opened from a list.
+    pub opened: Option<ExecutionId>,
+    pub cursors: BTreeMap<View, Cursor>,
+    /// What the rows of a list must say to be shown.
+    pub filters: BTreeMap<View, String>,
+    pub knowledge: Knowledge,
     /// How many gates wait and how many stages have failed.
     pub attention: (usize, usize),
     pub selection: Selection,
@@ -41,7 +89,23 @@ pub(super) struct Ui {
     pub ownership: super::Ownership,
     /// The runtime has gone away; what is shown is the last that was known.
     pub disconnected: bool,
-    keymap: Keymap,
+    /// Nothing can be changed from here.
+    pub read_only: bool,
+    /// The name of the theme that is worn.
+    pub theme: String,
+    /// For how long running actions have written nothing, where that is unusual.
+    pub silent: BTreeMap<ActionExecutionId, Span>,
+    pub keymap: Keymap,
+    recent_commands: Vec<Command>,
+}
+
+/// How the room is shared between the view and the detail pane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Layout {
+    Board,
+    #[default]
+    Split,
+    Log,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +120,9 @@ pub(super) enum Overlay {
     Dialog(Dialog),
     /// Help and palette: commands to look through and to run.
     Commands(CommandList),
-    Search(field::TextField),
+    Prompt(Prompt),
+    Reader(Reader),
+    Themes(ThemePicker),
 }
 
 pub(super) struct Toast {
@@ -74,14 +140,44 @@ pub(super) enum Wish {
     End(Ending),
     Suspend,
     Redraw,
-    NextTheme,
+    Theme(String),
     ToggleMouse,
+    /// To be asked of the history.
+    Ask(Question),
+    Copy(String),
+    /// The screen as text, to be copied.
+    Snapshot,
+    Pager(Paged),
+    /// The log on the normal screen.
+    Stream(ActionExecutionId),
+    /// A command line of the user's.
+    Run(String),
+}
+
+/// What a pager shows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Paged {
+    Log(ActionExecutionId),
+    Text(String),
 }
 
 impl Ui {
     pub(super) fn new(board: Arc<Board>, ownership: super::Ownership) -> Self {
         let mut ui = Self {
             board: Arc::default(),
+            live: Arc::default(),
+            past: None,
+            opens_past: None,
+            view: View::default(),
+            tab: Tab::default(),
+            tab_at: 0,
+            layout: Layout::default(),
+            detail_rows: None,
+            drags: false,
+            opened: None,
+            cursors: BTreeMap::new(),
+            filters: BTreeMap::new(),
+            knowledge: Knowledge::default(),
             attention: (0, 0),
             selection: Selection::default(),
             focus: Pane::Board,
@@ -93,7 +189,11 @@ impl Ui {
             tails: BTreeMap::new(),
             ownership,
             disconnected: false,
+            read_only: false,
+            theme: String::new(),
+            silent: BTreeMap::new(),
             keymap: Keymap::default(),
+            recent_commands: Vec::new(),
         };
         ui.set_board(board);
         ui
@@ -101,10 +201,15 @@ impl Ui {
 
     /// Takes a new board; selection follows identity, not position.
     pub(super) fn set_board(&mut self, board: Arc<Board>) {
-        self.board = board;
-        let places = selection::attention(&self.board);
+        let places = selection::attention(&board);
         let gates = places.iter().filter(|place| place.is_gate).count();
         self.attention = (gates, places.len() - gates);
+        self.live = Arc::clone(&board);
+        self.knowledge.board_changed();
+        if self.past.is_some() {
+            return;
+        }
+        self.board = board;
         self.selection.repair(&self.board);
         let open: Vec<ApprovalToken> = self.board.open_gates().map(|at| at.gate.token).collect();
         self.reviews.retain(|token, _| open.contains(token));
@@ -113,7 +218,11 @@ impl Ui {
             Overlay::Dialog(Dialog { subject: Subject::Gate { token, .. }, .. }) => {
                 open.contains(token)
             }
-            Overlay::Dialog(_) | Overlay::Commands(_) | Overlay::Search(_) => true,
+            Overlay::Dialog(_)
+            | Overlay::Commands(_)
+            | Overlay::Prompt(_)
+            | Overlay::Reader(_)
+            | Overlay::Themes(_) => true,
         });
     }
 
@@ -173,15 +282,16 @@ impl Ui {
         self.gate().filter(|at| Some(&at.action.name) == self.selection.action.as_ref())
     }
 
-    /// Points the log pane at the selected action and says which review is missing.
-    pub(super) fn follow_selection(
-        &mut self,
-        path: impl Fn(ActionExecutionId) -> std::path::PathBuf,
-    ) -> Option<Wish> {
-        let attempt = self.action().and_then(|action| action.latest.clone());
-        self.log.show(attempt.as_ref(), path);
-        let token = self.selected_gate().map(|at| at.gate.token)?;
-        (!self.reviews.contains_key(&token)).then_some(Wish::LoadReview(token))
+    /// Moves the edge of the detail pane to a row of the screen, if that is what is dragged.
+    pub(super) fn drag_to(&mut self, row: u16, height: u16) {
+        if self.drags {
+            // The footer is below the pane.
+            self.detail_rows = Some(height.saturating_sub(row + 1));
+        }
+    }
+
+    pub(super) fn drop_divider(&mut self) {
+        self.drags = false;
     }
 
     /// Tells whether anything on the board runs, so that elapsed times must move.

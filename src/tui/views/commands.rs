@@ -19,13 +19,12 @@ pub(super) fn draw(scene: &Scene<'_>, list: &CommandList, area: Rect, buffer: &m
     draw_field(scene, &list.filter, &mut pen);
     let rows = inside.height - 2;
     let first = (list.selected + 1).saturating_sub(usize::from(rows));
-    for (row, (at, command)) in
+    for (row, (at, (command, keys))) in
         (2..).zip(matching.iter().enumerate().skip(first).take(usize::from(rows)))
     {
-        let keys: Vec<_> = command.keys_in(list.context).collect();
         let line = Rect { y: inside.y + row, height: 1, ..inside };
         let mut pen = scene.pen(buffer, line, 0);
-        pen.write(&format!("{:<18}", keys.join("  ")), scene.style(Role::Key)).skip(1);
+        pen.write(&format!("{keys:<18}"), scene.style(Role::Key)).skip(1);
         pen.write(&format!("{:<20}", command.name()), scene.style(Role::Strong)).skip(1);
         pen.write(command.doc(), scene.style(Role::Muted));
         if at == list.selected {

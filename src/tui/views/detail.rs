@@ -1,8 +1,8 @@
-//! The detail pane: the log of the selected action, the change at a gate, or what is known.
+//! The detail pane: the log of what is selected, the change at a gate, or one of the other tabs.
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{Scene, review, stage_column};
+use super::{Scene, log, review, stage_column, tabs};
 use crate::{
     ansi,
     engine::board::ActionCard,
@@ -12,19 +12,19 @@ use crate::{
         hit::{Hits, Target},
         text,
         theme::Role,
-        ui::{Pane, Ui},
+        ui::{Pane, Tab, Ui, View, shown::Shown},
     },
 };
 
 /// Returns how many lines of the log fit below what stands above them.
 pub(crate) fn log_rows(area: Rect, ui: &Ui) -> u16 {
-    let failure = u16::from(failure(ui).is_some());
-    area.height.saturating_sub(1 + failure)
+    let digest = if ui.shown().is_some_and(|it| it.error.is_some()) { digest_rows(area) } else { 0 };
+    area.height.saturating_sub(1 + digest)
 }
 
-fn failure(ui: &Ui) -> Option<&str> {
-    let attempt = ui.action()?.latest.as_ref()?;
-    attempt.error.as_ref().map(|error| error.message.as_str())
+/// Small panes say in one line what failed, larger ones since when too.
+fn digest_rows(area: Rect) -> u16 {
+    if area.height > 6 { 2 } else { 1 }
 }
 
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
@@ -32,143 +32,140 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mu
         return;
     }
     hits.add(area, Target::Detail);
-    draw_title(scene, area, buffer);
+    hits.add(Rect { height: 1, ..area }, Target::Divider);
+    let shown = scene.ui.shown();
+    draw_title(scene, shown.as_ref(), area, buffer, hits);
     let mut body = Rect { y: area.y + 1, height: area.height - 1, ..area };
-    let Some(action) = scene.ui.action() else { return };
-    if let Some(at) = scene.ui.selected_gate() {
+    if scene.ui.tab != Tab::Log {
+        return tabs::draw(scene, indented(body), buffer);
+    }
+    if scene.ui.view == View::Board
+        && let Some(at) = scene.ui.selected_gate()
+    {
         let known = scene.ui.reviews.get(&at.gate.token).map(AsRef::as_ref);
-        let lines = review::lines(scene, at, known);
+        let lines = review::lines(scene, at, known, None);
         review::draw(scene, &lines, 0, indented(body), buffer);
         return;
     }
-    if let Some(words) = failure(scene.ui) {
-        let mut pen = scene.pen(buffer, body, 0);
-        pen.skip(1).write(scene.look.glyphs.failed, scene.style(Role::Failed)).skip(1);
-        pen.write(&ansi::one_line(words), scene.style(Role::Failed)).skip(2);
-        let next = action.waits.as_ref().map(|it| it.sentence(scene.now));
-        let next = next.as_deref().unwrap_or("r runs the failed actions again");
-        pen.write(next, scene.style(Role::Muted));
-        body = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
+    if let Some(words) = shown.as_ref().and_then(|it| it.error.as_deref()) {
+        let rows = digest_rows(area);
+        draw_digest(scene, words, Rect { height: rows.min(body.height), ..body }, buffer);
+        body = Rect { y: body.y + rows, height: body.height.saturating_sub(rows), ..body };
     }
     if scene.ui.log.has_lines() {
-        draw_log(scene, body, buffer);
-    } else {
+        log::draw(scene, body, buffer);
+    } else if let (View::Board, Some(action)) = (scene.ui.view, scene.ui.action()) {
         draw_facts(scene, action, indented(body), buffer);
+    } else if shown.is_some() {
+        let words = "no log: it is a gate or a source, or the log is not kept any more";
+        scene.pen(buffer, indented(body), 0).write(words, scene.style(Role::Muted));
     }
+}
+
+/// What failed, since when, and what to do about it.
+fn draw_digest(scene: &Scene<'_>, words: &str, area: Rect, buffer: &mut Buffer) {
+    let mut pen = scene.pen(buffer, area, 0);
+    pen.skip(1).write(scene.look.glyphs.failed, scene.style(Role::Failed)).skip(1);
+    pen.write(&ansi::one_line(words), scene.style(Role::Failed)).skip(2);
+    let waits = scene.ui.action().and_then(|it| it.waits.as_ref()).map(|it| it.sentence(scene.now));
+    let next = waits.as_deref().unwrap_or("r runs the failed actions again");
+    pen.write(next, scene.style(Role::Muted));
+    if area.height < 2 {
+        return;
+    }
+    let since = match scene.ui.details() {
+        None => String::new(),
+        Some(details) => match details.failing_since() {
+            Some(since) if since.runs == 0 => {
+                let good = since.last_good.map_or("", |it| it.id.short());
+                format!("new: it succeeded the last time, with {good}; b lists the commits since")
+            }
+            Some(since) => {
+                let good = since.last_good.map_or_else(
+                    || "never green as far as is kept".to_owned(),
+                    |it| format!("last green with {}; b lists the commits since", it.id.short()),
+                );
+                format!("failing for {} more runs before this one, {good}", since.runs)
+            }
+            None => "the first run of this action in this lane".to_owned(),
+        },
+    };
+    let mut pen = scene.pen(buffer, area, 1);
+    pen.skip(3).write(&since, scene.style(Role::Muted));
 }
 
 fn indented(area: Rect) -> Rect {
     Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area }
 }
 
-fn draw_title(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+fn draw_title(
+    scene: &Scene<'_>,
+    shown: Option<&Shown>,
+    area: Rect,
+    buffer: &mut Buffer,
+    hits: &mut Hits,
+) {
     let focused = scene.ui.focus == Pane::Detail;
     let border = if focused { Role::Focus } else { Role::Border };
     let glyphs = &scene.look.glyphs;
     scene.rule(area, buffer, border);
+    let area = draw_tab_names(scene, area, buffer, hits);
     let mut pen = scene.pen(buffer, area, 0);
-    if scene.ui.log.has_lines() && scene.ui.selected_gate().is_none() {
-        let (top, count) = scene.ui.log.position();
-        let search = scene.ui.log.active_search().map_or_else(String::new, |search| {
-            let at = if search.matches.is_empty() { 0 } else { search.current + 1 };
-            format!("/{} {at} of {} ", search.wanted, search.matches.len())
-        });
-        let tail = if scene.ui.log.follows() {
-            {
-                let live = scene.ui.action().and_then(|it| it.latest.as_ref());
-                let live = live.is_some_and(|it| it.ended_at.is_none());
-                format!(" {search}{count} lines{} ", if live { ", following" } else { "" })
-            }
-        } else {
-            let last = (top + scene.ui.log.window.len()).min(count);
-            let below = count - last;
-            let more = if below > 0 {
-                format!("{below} below, f follows")
-            } else {
-                "end, f follows".to_owned()
-            };
-            format!(" {search}line {last} of {count}, {more} ")
-        };
-        pen.write_right(&tail, scene.style(if focused { Role::Focus } else { Role::Muted }));
+    if scene.ui.tab == Tab::Log && scene.ui.log.has_lines() {
+        let role = if focused { Role::Focus } else { Role::Muted };
+        pen.write_right(&log::position(scene), scene.style(role));
     }
-    let Some(action) = scene.ui.action() else { return };
-    let mark = stage_column::action_mark(action);
+    let action = (scene.ui.view == View::Board).then(|| scene.ui.action()).flatten();
+    let name = action.map(|it| it.name.as_str()).or(shown.map(|it| it.name.as_str()));
+    let Some(name) = name else { return };
+    let mark = action.map(stage_column::action_mark).or(shown.map(|it| it.mark));
     pen.write(glyphs.rule, scene.style(border));
     pen.write(" ", scene.style(Role::Text));
-    pen.write(mark.glyph(scene.look, scene.beat), scene.style(mark.role()));
-    pen.write(&format!(" {} ", action.name), scene.style(Role::Title));
-    let status = match &action.latest {
-        Some(attempt) if attempt.gate.is_some() => "waits for you: a reviews, x rejects".to_owned(),
-        Some(attempt) => {
-            let elapsed = attempt.ended_at.unwrap_or(scene.now).since(attempt.started_at);
-            let number = if attempt.number > 1 {
-                format!(", attempt {}", attempt.number)
-            } else {
-                String::new()
-            };
-            format!("{} {elapsed}{number}", attempt.status)
+    if let Some(mark) = mark {
+        pen.write(mark.glyph(scene.look, scene.beat), scene.style(mark.role()));
+    }
+    pen.write(&format!(" {name} "), scene.style(Role::Title));
+    let kind = action.map(|it| format!("{} {}", it.category, it.provider));
+    let kind = kind.or(shown.map(|it| it.kind.clone())).unwrap_or_default();
+    let status = match shown {
+        Some(it) if it.is_gate => "waits for you: a reviews, x rejects".to_owned(),
+        Some(it) => {
+            let elapsed = it.ended_at.unwrap_or(scene.now).since(it.started_at);
+            let number =
+                if it.number > 1 { format!(", attempt {}", it.number) } else { String::new() };
+            format!("{} {elapsed}{number}", it.status)
         }
         None => "not started".to_owned(),
     };
-    let words = format!("{} {} {} {status} ", action.category, action.provider, glyphs.separator);
-    pen.write(&words, scene.style(Role::Muted));
+    pen.write(&format!("{kind} {} {status} ", glyphs.separator), scene.style(Role::Muted));
 }
 
-fn draw_log(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
-    let base = scene.look.style(Role::Text);
-    let wanted = scene.ui.log.active_search();
-    let (top, _) = scene.ui.log.position();
-    let mut row = 0;
-    for (at, line) in scene.ui.log.window.iter().enumerate() {
-        if row >= area.height {
-            break;
+/// Writes the names of the tabs at the right, as far as there is room, and returns what is left.
+fn draw_tab_names(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) -> Rect {
+    const FOR_THE_TITLE: u16 = 58;
+    let names = Tab::ALL.map(|tab| (tab, tab.name()));
+    let all: u16 = names.iter().map(|(_, name)| text::width(name) + 2).sum();
+    if area.width < all + FOR_THE_TITLE {
+        if scene.ui.tab == Tab::Log {
+            return area;
         }
-        let pieces = ansi::styled(line);
-        let is_error = crate::host::log::looks_like_error(line);
-        let is_match =
-            wanted.is_some_and(|search| search.matches.binary_search(&(top + at)).is_ok());
-        let mut pen = scene.pen(buffer, area, row);
-        pen.skip(1);
-        for (text, style) in &pieces {
-            let style = match (is_match, is_error && style.fg.is_none()) {
-                (true, _) => scene.style(Role::LogMark),
-                (false, true) => scene.style(Role::LogError).patch(*style),
-                (false, false) => base.patch(*style),
-            };
-            if scene.ui.log.wrap {
-                // A wrapped line is one text in the colour it begins with.
-                let whole: String = pieces.iter().map(|(text, _)| text.as_str()).collect();
-                row = write_wrapped(scene, &whole, style, area, row, &mut pen);
-                break;
-            }
-            pen.write(text, style);
-        }
-        row += 1;
+        let words = format!(" [ {} ] ", scene.ui.tab.name());
+        let width = text::width(&words).min(area.width);
+        let place = Rect { x: area.right() - width, width, ..area };
+        scene.pen(buffer, place, 0).write(&words, scene.style(Role::Focus));
+        return Rect { width: area.width - width, ..area };
     }
-}
-
-/// Writes a long line over several rows; returns the last row used.
-fn write_wrapped(
-    scene: &Scene<'_>,
-    text: &str,
-    style: ratatui::style::Style,
-    area: Rect,
-    row: u16,
-    pen: &mut text::Pen<'_>,
-) -> u16 {
-    let room = area.width.saturating_sub(2).max(1);
-    let rows =
-        text::wrap(text, room, usize::from(area.height - row).max(1), scene.look.glyphs.ellipsis);
-    let mut last = row;
-    for (at, line) in (0_u16..).zip(&rows) {
-        if at > 0 {
-            last += 1;
-            pen.move_to(area, last);
-            pen.skip(1);
-        }
-        pen.write(line, style);
+    let mut x = area.right() - all - 1;
+    let left = Rect { width: x - area.x, ..area };
+    for (tab, name) in names {
+        let place = Rect { x, width: text::width(name) + 2, height: 1, ..area };
+        let chosen = tab == scene.ui.tab;
+        let role = if chosen { Role::Focus } else { Role::Muted };
+        scene.pen(buffer, place, 0).write(&format!(" {name} "), scene.style(role));
+        hits.add(place, Target::Tab(tab));
+        x += place.width;
     }
-    last
+    left
 }
 
 fn draw_facts(scene: &Scene<'_>, action: &ActionCard, area: Rect, buffer: &mut Buffer) {

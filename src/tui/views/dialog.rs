@@ -8,7 +8,7 @@ use crate::{
     tui::{
         text,
         theme::Role,
-        ui::dialog::{Dialog, Subject},
+        ui::dialog::{Dialog, Field, Subject},
     },
 };
 
@@ -17,7 +17,7 @@ const WIDTH: u16 = 96;
 pub(super) fn draw(scene: &Scene<'_>, dialog: &Dialog, area: Rect, buffer: &mut Buffer) {
     let width = WIDTH.min(area.width);
     let lines = content(scene, dialog, width.saturating_sub(4));
-    let field = u16::from(dialog.field.is_some());
+    let field = u16::from(dialog.field.is_some()) + u16::from(dialog.effect.is_some());
     let wanted = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(field + 5);
     let outer = centered(area, width, wanted);
     let inside = draw_box(scene, &title(scene, dialog), outer, buffer);
@@ -26,17 +26,27 @@ pub(super) fn draw(scene: &Scene<'_>, dialog: &Dialog, area: Rect, buffer: &mut 
     }
     let below = (field + 2).min(inside.height);
     let body = Rect { height: inside.height - below, ..inside };
-    let hidden = review::draw(scene, &lines, dialog.scroll, body, buffer);
+    let hidden = review::draw(scene, &lines, scroll(scene, dialog, &lines, body), body, buffer);
     if hidden > 0 {
         let row = body.height;
         scene
             .pen(buffer, inside, row)
             .write_right(&format!("{hidden} more below, j"), scene.style(Role::Muted));
     }
-    if dialog.field.is_some() {
-        draw_input(scene, dialog, inside, buffer);
+    let fields = dialog.field.iter().chain(&dialog.effect);
+    for (row, field) in (inside.height.saturating_sub(below - 1)..).zip(fields) {
+        draw_input(scene, field, inside, row, buffer);
     }
     draw_buttons(scene, dialog, inside, buffer);
+}
+
+/// Returns the first line to be shown, so that the selected commit is among them.
+fn scroll(scene: &Scene<'_>, dialog: &Dialog, lines: &[review::Line], body: Rect) -> usize {
+    let marker = scene.look.glyphs.selected;
+    let at = lines.iter().position(|line| line.first().is_some_and(|it| it.0.starts_with(marker)));
+    let room = usize::from(body.height);
+    let first = at.map_or(0, |at| (at + 2).saturating_sub(room));
+    first + dialog.scroll
 }
 
 fn title(scene: &Scene<'_>, dialog: &Dialog) -> String {
@@ -50,7 +60,7 @@ fn title(scene: &Scene<'_>, dialog: &Dialog) -> String {
                 dialog.title,
                 scene.look.glyphs.separator,
                 scene.age(at.attempt.started_at),
-                super::coarse(at.gate.expires_at.since(scene.now))
+                text::coarse(at.gate.expires_at.since(scene.now))
             )
         },
     )
@@ -60,7 +70,10 @@ fn content(scene: &Scene<'_>, dialog: &Dialog, width: u16) -> Vec<review::Line> 
     if let Subject::Gate { token, .. } = &dialog.subject {
         let at = scene.ui.board.open_gates().find(|at| at.gate.token == *token);
         let review = scene.ui.reviews.get(token).map(AsRef::as_ref);
-        return at.map_or_else(Vec::new, |at| review::lines(scene, at, review));
+        let selected = Some(dialog.selected);
+        let mut lines = at.map_or_else(Vec::new, |at| review::lines(scene, at, review, selected));
+        lines.extend(review::decision_lines(scene, dialog));
+        return lines;
     }
     let style = scene.style(Role::Text);
     let wrapped =
@@ -68,9 +81,7 @@ fn content(scene: &Scene<'_>, dialog: &Dialog, width: u16) -> Vec<review::Line> 
     wrapped.map(|line| vec![(line, style)]).collect()
 }
 
-fn draw_input(scene: &Scene<'_>, dialog: &Dialog, inside: Rect, buffer: &mut Buffer) {
-    let Some(field) = &dialog.field else { return };
-    let row = inside.height.saturating_sub(2);
+fn draw_input(scene: &Scene<'_>, field: &Field, inside: Rect, row: u16, buffer: &mut Buffer) {
     let mut pen = scene.pen(buffer, inside, row);
     let role = if field.active { Role::Focus } else { Role::Muted };
     pen.write(&format!("{}: ", field.label), scene.style(role));
@@ -92,17 +103,23 @@ fn draw_buttons(scene: &Scene<'_>, dialog: &Dialog, inside: Rect, buffer: &mut B
         pen.write("Ctrl+U", key).skip(1).write("clear", word);
         return;
     }
-    let ready = dialog.missing().is_none();
+    let missing = dialog.missing(scene.now);
+    let ready = missing.is_none();
     let verb = if ready { word } else { scene.style(Role::Muted) };
     pen.write("y", key).skip(1).write(dialog.verb(), verb).skip(3);
     if matches!(dialog.subject, Subject::Gate { status: ApprovalStatus::Approved, .. }) {
         pen.write("x", key).skip(1).write("reject instead", word).skip(3);
     }
+    pen.write("Esc", key).skip(1).write("cancel", word).skip(3);
+    if matches!(dialog.subject, Subject::Gate { status: ApprovalStatus::Approved, .. }) {
+        pen.write("d", key).skip(1).write("diff", word).skip(3);
+        pen.write("Enter", key).skip(1).write("patch", word).skip(3);
+        pen.write("D", key).skip(1).write("later", word).skip(3);
+    }
     if dialog.field.is_some() {
         pen.write("Tab", key).skip(1).write("type", word).skip(3);
     }
-    pen.write("Esc", key).skip(1).write("cancel", word).skip(3);
-    if let Some(missing) = dialog.missing() {
+    if let Some(missing) = missing {
         pen.write(&missing, scene.style(Role::Waiting));
     }
 }

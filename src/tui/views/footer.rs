@@ -11,7 +11,7 @@ use crate::{
         commands::{Command, Context},
         text,
         theme::Role,
-        ui::{Pane, field::TextField},
+        ui::{Pane, Tab, View, field::TextField, prompt::Prompt},
     },
 };
 
@@ -28,7 +28,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     }
     pen.write_right("? keys ", scene.style(Role::Muted));
     for (command, word) in hints(scene) {
-        let Some(key) = command.first_key(scene.ui.context()) else { continue };
+        let Some(key) = scene.ui.keymap.first_key(command, scene.ui.context()) else { continue };
         // Half a hint is no hint.
         if text::width(key) + text::width(word) + 1 > pen.room() {
             break;
@@ -44,8 +44,35 @@ fn hints(scene: &Scene<'_>) -> Vec<(Command, &'static str)> {
     if ui.context() == Context::Dialog {
         return Vec::new();
     }
+    if ui.past.is_some() {
+        return vec![
+            (Command::StepBack, "back"),
+            (Command::StepForward, "forward"),
+            (Command::TurnBack, "stage before"),
+            (Command::TurnForward, "stage after"),
+            (Command::Back, "present"),
+        ];
+    }
+    if ui.view.is_table() && ui.focus == Pane::Board {
+        return vec![
+            (Command::Open, "open"),
+            (Command::Search, "search"),
+            (Command::Back, "board"),
+            (Command::ViewHistory, "history"),
+            (Command::ViewFleet, "fleet"),
+            (Command::ViewAttention, "for you"),
+            (Command::Palette, "commands"),
+        ];
+    }
     let mut hints = Vec::new();
-    if ui.gate().is_some() {
+    if ui.view == View::Timeline {
+        hints.extend([
+            (Command::StepBack, "time travel"),
+            (Command::Older, "older"),
+            (Command::Newer, "newer"),
+            (Command::Back, "board"),
+        ]);
+    } else if ui.gate().is_some() {
         hints.extend([(Command::Review, "review"), (Command::SayNo, "reject")]);
     } else if let Some(stage) = ui.stage() {
         match stage.status {
@@ -56,10 +83,17 @@ fn hints(scene: &Scene<'_>) -> Vec<(Command, &'static str)> {
             _ => {}
         }
     }
-    if ui.focus == Pane::Detail {
+    if ui.focus == Pane::Detail && ui.tab != Tab::Log {
+        hints.extend([
+            (Command::NextTab, "next tab"),
+            (Command::Open, "open"),
+            (Command::Back, "back"),
+        ]);
+    } else if ui.focus == Pane::Detail {
         hints.extend([
             (Command::Follow, if ui.log.follows() { "unfollow" } else { "follow" }),
             (Command::Search, "search"),
+            (Command::Filter, "filter"),
             (Command::Wrap, "wrap"),
             (Command::Zoom, "zoom"),
             (Command::Back, "back"),
@@ -72,6 +106,7 @@ fn hints(scene: &Scene<'_>) -> Vec<(Command, &'static str)> {
         hints.extend([
             (Command::Start, "start"),
             (Command::Transition, "transition"),
+            (Command::ViewHistory, "history"),
             (Command::NextPane, "pane"),
             (Command::Palette, "commands"),
             (Command::Quit, "quit"),
@@ -80,11 +115,11 @@ fn hints(scene: &Scene<'_>) -> Vec<(Command, &'static str)> {
     hints
 }
 
-pub(super) fn draw_search(scene: &Scene<'_>, field: &TextField, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw_prompt(scene: &Scene<'_>, prompt: &Prompt, area: Rect, buffer: &mut Buffer) {
     scene.fill(area, buffer, Role::Text);
     let mut pen = scene.pen(buffer, area, 0);
-    pen.skip(1).write("/", scene.style(Role::Key));
-    draw_field(scene, field, &mut pen);
+    pen.skip(1).write(prompt.kind.sign(), scene.style(Role::Key));
+    draw_field(scene, &prompt.field, &mut pen);
 }
 
 /// Writes a text field with its cursor.

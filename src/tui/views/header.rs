@@ -3,9 +3,19 @@
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::Scene;
-use crate::{ansi, host::clock, tui::theme::Role};
+use crate::{
+    ansi,
+    host::clock,
+    model::Span,
+    tui::{
+        hit::{Hits, Target},
+        text,
+        theme::Role,
+        ui::View,
+    },
+};
 
-pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     buffer.set_style(area.intersection(buffer.area), scene.style(Role::Bar));
     let bar = scene.look.style(Role::Bar);
     let style = |role| scene.style(role).patch(bar).patch(scene.look.style(role));
@@ -13,6 +23,14 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     let (waiting, failed) = scene.ui.attention;
     let mut pen = scene.pen(buffer, area, 0);
     pen.skip(1).write_right(&format!("{} ", time.get(..5).unwrap_or_default()), style(Role::Muted));
+    if let Some(past) = &scene.ui.past {
+        let at = clock::local_date(scene.now);
+        let words = format!("  PAST {} of {}, {at}  ", past.at + 1, past.count());
+        pen.write_right(&words, style(Role::LogMark));
+    }
+    if scene.ui.read_only {
+        pen.write_right(" reads only ", style(Role::Badge));
+    }
     if scene.ui.disconnected {
         pen.write_right("  runtime gone  ", style(Role::Failed));
     }
@@ -31,5 +49,33 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
             let lane = ansi::one_line(lane.lane.label());
             pen.write(" / ", style(Role::Muted)).write(&lane, style(Role::Strong));
         }
+        let left = scene.ui.lane().and_then(|lane| scene.ui.lane_left(lane, scene.now));
+        if let Some(left) = left.filter(|it| *it > Span(0)) {
+            pen.write(&format!("  {} left", super::about(left)), style(Role::Muted));
+        }
+    }
+    draw_views(scene, pen.rest(), buffer, hits);
+}
+
+/// Writes the names of the views with their numbers, where there is room; else that of the one
+/// that is shown.
+fn draw_views(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+    let bar = scene.look.style(Role::Bar);
+    let style = |role| scene.style(role).patch(bar).patch(scene.look.style(role));
+    let words = |(at, view): (usize, View)| (view, format!("{} {}", at + 1, view.name()));
+    let names: Vec<_> = View::ALL.into_iter().enumerate().map(words).collect();
+    let all: u16 = names.iter().map(|(_, name)| text::width(name) + 2).sum();
+    let mut x = area.x + 3;
+    for (view, name) in names {
+        let chosen = view == scene.ui.view;
+        if area.width < all + 3 && !chosen {
+            continue;
+        }
+        let place = Rect { x, width: text::width(&name), height: 1, ..area };
+        let place = place.intersection(area);
+        let role = if chosen { Role::Focus } else { Role::Muted };
+        scene.pen(buffer, place, 0).write(&name, style(role));
+        hits.add(place, Target::View(view));
+        x += place.width + 2;
     }
 }

@@ -7,7 +7,6 @@ use super::Scene;
 use crate::{
     ansi,
     engine::board::{LaneCard, PipelineCard, Severity},
-    model::StageStatus,
     tui::{
         hit::{Hits, Target},
         look::Mark,
@@ -105,7 +104,7 @@ fn draw_row(scene: &Scene<'_>, row: &Row<'_>, area: Rect, buffer: &mut Buffer, h
         Row::Lane(pipeline, lane) => {
             let lane_name = Some(lane.lane.clone());
             hits.add(area, Target::Lane { pipeline: pipeline.name.clone(), lane: lane_name });
-            let mark = lane_mark(lane);
+            let mark = Mark::of_lane(lane);
             let marker = if selected { scene.look.glyphs.selected } else { " " };
             let newest = lane.alive.first().map(|it| it.revision.id.short().to_owned());
             let newest = newest.or(lane.recent.first().map(|it| it.revision.short().to_owned()));
@@ -119,22 +118,6 @@ fn draw_row(scene: &Scene<'_>, row: &Row<'_>, area: Rect, buffer: &mut Buffer, h
                 buffer.set_style(area.intersection(buffer.area), scene.look.style(Role::Selection));
             }
         }
-    }
-}
-
-/// Sums a lane up: what needs somebody beats what runs beats what has ended.
-pub(super) fn lane_mark(lane: &LaneCard) -> Mark {
-    let stages = || lane.stages.iter();
-    if stages().any(|it| it.open_gate().is_some()) {
-        Mark::Waiting
-    } else if stages().any(|it| it.status == Some(StageStatus::Failed)) {
-        Mark::Failed
-    } else if stages().any(crate::engine::board::StageCard::is_occupied) {
-        Mark::Running
-    } else if stages().any(|it| !it.inbound.is_empty()) {
-        Mark::Waiting
-    } else {
-        lane.recent.first().map_or(Mark::NotStarted, |it| Mark::of_execution(it.status))
     }
 }
 
@@ -155,7 +138,7 @@ fn draw_line(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits
         let card = scene.ui.board.pipeline(pipeline);
         let lane_card =
             card.and_then(|it| it.lanes.iter().find(|it| Some(&it.lane) == lane.as_ref()));
-        let mark = lane_card.map_or(Mark::NotStarted, lane_mark);
+        let mark = lane_card.map_or(Mark::NotStarted, Mark::of_lane);
         let label = lane.as_ref().map_or("", |lane| lane.label());
         let several = scene.ui.board.pipelines.len() > 1;
         let words = match (several, label) {

@@ -3,7 +3,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::tui::ui::Ui;
+use crate::tui::ui::{Layout, Ui, View};
 
 /// From here on the lanes have a pane of their own.
 const WIDE: u16 = 100;
@@ -28,6 +28,9 @@ pub(crate) fn areas(area: Rect, ui: &Ui) -> Areas {
     if ui.board.pipelines.is_empty() {
         return Areas { header, board: rest, footer, ..Areas::default() };
     }
+    if ui.view.is_table() {
+        return table(area, Areas { header, footer, ..Areas::default() }, rest);
+    }
     if area.width >= WIDE {
         take_top(&mut rest, 1);
         let rows = detail_height(rest.height, ui);
@@ -46,10 +49,34 @@ pub(crate) fn areas(area: Rect, ui: &Ui) -> Areas {
     }
 }
 
+/// A list takes the room of board and detail pane.
+fn table(area: Rect, areas: Areas, mut rest: Rect) -> Areas {
+    if area.width >= WIDE {
+        take_top(&mut rest, 1);
+        let lanes = Rect { width: LANES_WIDTH, ..rest };
+        let board =
+            Rect { x: rest.x + LANES_WIDTH + 2, width: rest.width - LANES_WIDTH - 2, ..rest };
+        return Areas { lanes, board, ..areas };
+    }
+    let lanes = take_top(&mut rest, 1);
+    Areas { lanes, board: rest, ..areas }
+}
+
 /// The board gets what its tallest stage wants, up to more than half; the detail pane the rest.
 fn detail_height(height: u16, ui: &Ui) -> u16 {
     if height < 10 {
         return 0;
+    }
+    if let Some(rows) = ui.detail_rows {
+        return rows.min(height - 4);
+    }
+    match ui.layout {
+        Layout::Board => return 0,
+        Layout::Log => return height - (height / 4).max(4),
+        Layout::Split => {}
+    }
+    if ui.view == View::Timeline {
+        return height / 2;
     }
     let stages = ui.lane().map(|lane| lane.stages.iter());
     let tallest = stages.into_iter().flatten().map(|stage| stage.actions.len()).max().unwrap_or(3);

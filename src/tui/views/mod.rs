@@ -8,17 +8,23 @@ mod footer;
 mod header;
 mod lanes;
 pub(super) mod layout;
+mod log;
+mod reader;
 mod review;
 mod stage_column;
+mod table;
+mod tabs;
+mod themes;
+mod timeline;
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{
     hit::Hits,
     look::Look,
-    text::Pen,
+    text::{self, Pen},
     theme::Role,
-    ui::{Overlay, Ui},
+    ui::{Overlay, Ui, View},
 };
 use crate::model::{Span, Timestamp};
 
@@ -42,11 +48,11 @@ impl Scene<'_> {
 
     /// Returns how long ago something was, to the minute: ages must not make us draw.
     fn age(&self, at: Timestamp) -> String {
-        coarse(self.now.since(at))
+        text::coarse(self.now.since(at))
     }
 
     fn age_until(&self, at: Timestamp) -> String {
-        coarse(at.since(self.now))
+        text::coarse(at.since(self.now))
     }
 
     fn fill(&self, area: Rect, buffer: &mut Buffer, role: Role) {
@@ -63,16 +69,10 @@ impl Scene<'_> {
     }
 }
 
-/// Prints a length of time in its largest unit.
-fn coarse(span: Span) -> String {
-    match span {
-        span if span < Span::MINUTE => "<1m".to_owned(),
-        span if span < Span::HOUR => format!("{}m", span.0 / Span::MINUTE.0),
-        span if span < Span::DAY => {
-            format!("{}h{:02}", span.0 / Span::HOUR.0, span.0 % Span::HOUR.0 / Span::MINUTE.0)
-        }
-        span => format!("{}d{:02}h", span.0 / Span::DAY.0, span.0 % Span::DAY.0 / Span::HOUR.0),
-    }
+/// Prints a length of time that is only about right: the seconds of minutes do not matter.
+fn about(span: Span) -> String {
+    let seconds = span.0 / Span::SECOND.0;
+    if seconds < 60 { format!("~{seconds}s") } else { format!("~{}", text::coarse(span)) }
 }
 
 /// Draws the whole screen.
@@ -80,12 +80,18 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mu
     let area = area.intersection(buffer.area);
     buffer.set_style(area, scene.look.style(Role::Text));
     let areas = layout::areas(area, scene.ui);
-    header::draw(scene, areas.header, buffer);
+    header::draw(scene, areas.header, buffer, hits);
     if scene.ui.board.pipelines.is_empty() {
         lanes::greet(scene, areas.board, buffer);
     } else {
         lanes::draw(scene, areas.lanes, buffer, hits);
-        board::draw(scene, areas.board, buffer, hits);
+        match scene.ui.view {
+            View::Board => board::draw(scene, areas.board, buffer, hits),
+            View::Timeline => timeline::draw(scene, areas.board, buffer, hits),
+            View::Lanes | View::History | View::Events | View::Fleet | View::Attention => {
+                table::draw(scene, areas.board, buffer, hits);
+            }
+        }
         detail::draw(scene, areas.detail, buffer, hits);
     }
     footer::draw(scene, areas.footer, buffer);
@@ -93,7 +99,9 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mu
         match overlay {
             Overlay::Dialog(it) => dialog::draw(scene, it, area, buffer),
             Overlay::Commands(list) => commands::draw(scene, list, area, buffer),
-            Overlay::Search(field) => footer::draw_search(scene, field, areas.footer, buffer),
+            Overlay::Prompt(prompt) => footer::draw_prompt(scene, prompt, areas.footer, buffer),
+            Overlay::Reader(reader) => reader::draw(scene, reader, area, buffer),
+            Overlay::Themes(picker) => themes::draw(scene, picker, area, buffer),
         }
     }
 }

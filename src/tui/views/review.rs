@@ -9,15 +9,27 @@ use crate::{
     ansi,
     engine::{Relation, board::GateAt},
     model::EnvironmentVariableType,
-    runtime::review::{Badge, Commit, Review},
-    tui::theme::Role,
+    runtime::{
+        lookup::{Question, Told},
+        review::{Badge, Commit, Review},
+    },
+    tui::{
+        theme::Role,
+        ui::dialog::{Dialog, Subject},
+    },
 };
 
 /// Pieces of one line.
 pub(super) type Line = Vec<(String, Style)>;
 
-/// Returns everything there is to say about a gate, top to bottom.
-pub(super) fn lines(scene: &Scene<'_>, at: GateAt<'_>, review: Option<&Review>) -> Vec<Line> {
+/// Returns everything there is to say about a gate, top to bottom; in its dialog one of the commits
+/// is selected.
+pub(super) fn lines(
+    scene: &Scene<'_>,
+    at: GateAt<'_>,
+    review: Option<&Review>,
+    selected: Option<usize>,
+) -> Vec<Line> {
     let muted = scene.style(Role::Muted);
     let mut lines = vec![subject_line(scene, at)];
     if let Some(text) = &at.gate.custom_data {
@@ -53,7 +65,8 @@ pub(super) fn lines(scene: &Scene<'_>, at: GateAt<'_>, review: Option<&Review>) 
     if let Some(problem) = &review.problem {
         lines.push(vec![(ansi::one_line(problem), scene.style(Role::Failed))]);
     }
-    lines.extend(review.commits.iter().map(|commit| commit_line(scene, commit)));
+    let commits = review.commits.iter().enumerate();
+    lines.extend(commits.map(|(at, commit)| commit_line(scene, commit, selected == Some(at))));
     if review.commit_count > review.commits.len() {
         let more = review.commit_count - review.commits.len();
         lines.push(vec![(format!("  and {more} more"), muted)]);
@@ -131,10 +144,12 @@ fn badges(scene: &Scene<'_>, badges: impl IntoIterator<Item = Badge>) -> Line {
     badges.into_iter().map(|badge| (format!("[{}] ", badge.label()), style)).collect()
 }
 
-fn commit_line(scene: &Scene<'_>, commit: &Commit) -> Line {
+fn commit_line(scene: &Scene<'_>, commit: &Commit, selected: bool) -> Line {
     let short = commit.id.get(..7).unwrap_or(&commit.id);
+    let marker = if selected { scene.look.glyphs.selected } else { " " };
     let mut line: Line = vec![
-        (format!("  {short} "), scene.style(Role::Strong)),
+        (format!("{marker} "), scene.style(Role::Focus)),
+        (format!("{short} "), scene.style(Role::Strong)),
         (format!("{} ", ansi::one_line(&commit.subject)), scene.style(Role::Text)),
         (
             format!(" {}  {}  ", ansi::one_line(&commit.author), scene.age(commit.at)),
@@ -143,6 +158,28 @@ fn commit_line(scene: &Scene<'_>, commit: &Commit) -> Line {
     ];
     line.extend(badges(scene, commit.badges.iter().copied()));
     line
+}
+
+/// Says what was decided at this gate before.
+pub(super) fn decision_lines(scene: &Scene<'_>, dialog: &Dialog) -> Vec<Line> {
+    const SHOWN: usize = 4;
+    let Subject::Gate { pipeline, stage, action, .. } = &dialog.subject else { return Vec::new() };
+    let question = Question::Decisions(pipeline.clone(), stage.clone(), action.clone());
+    let Some(Told::Decisions(decisions)) = scene.ui.knowledge.get(&question) else {
+        return Vec::new();
+    };
+    let lines = decisions.iter().take(SHOWN).map(|it| {
+        let commit = it.revisions.first().map_or("", |it| it.id.short());
+        let words = format!(
+            "before: {commit} {} by {} {} ago  {}",
+            it.kind,
+            it.by.user,
+            scene.age(it.at),
+            ansi::one_line(&it.reason)
+        );
+        vec![(words, scene.style(Role::Muted))]
+    });
+    lines.collect()
 }
 
 /// Sums the files up by the folder they begin with.

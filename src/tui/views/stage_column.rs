@@ -6,13 +6,13 @@ use super::Scene;
 use crate::{
     ansi,
     engine::board::{ActionCard, Attempt, StageCard},
-    model::{ActionStatus, ConditionStatus, RuleStatus, StageStatus},
+    model::{ActionStatus, ConditionStatus, RuleStatus, Span, StageStatus},
     tui::{
         hit::{Hits, Target},
         look::Mark,
         text,
         theme::Role,
-        ui::Pane,
+        ui::{Pane, eta::Eta},
     },
 };
 
@@ -56,7 +56,9 @@ fn draw_title(
     let mut pen = scene.pen(buffer, area, 0);
     if let (Some(started), None) = (stage.started_at, stage.open_gate()) {
         let elapsed = stage.ended_at.unwrap_or(scene.now).since(started).to_string();
-        pen.write_right(&elapsed, scene.style(Role::Muted));
+        let left = scene.ui.stage_left(stage, scene.now).filter(|_| stage.is_occupied());
+        let left = left.map_or_else(String::new, |it| format!(", {} left", super::about(it)));
+        pen.write_right(&format!("{elapsed}{left}"), scene.style(Role::Muted));
     }
     pen.write(mark.glyph(scene.look, scene.beat), scene.style(mark.role())).skip(1);
     let role = if selected && scene.ui.focus == Pane::Board { Role::Focus } else { Role::Title };
@@ -173,7 +175,7 @@ fn draw_actions(
         let cell = Rect { y: area.y + at * rows, height: rows.min(2), ..area }.intersection(area);
         let action_name = Some(action.name.clone());
         hits.add(cell, Target::Action { stage: stage.name.clone(), action: action_name });
-        draw_cell(scene, action, is_selected(action), cell, buffer);
+        draw_cell(scene, stage, action, is_selected(action), cell, buffer);
     }
     let hidden = stage.actions.len().saturating_sub(first + fitting);
     if hidden > 0 && area.height > 0 {
@@ -182,8 +184,29 @@ fn draw_actions(
     }
 }
 
+/// A bar that fills up to what half of the runs took, and then up to what most did.
+fn draw_eta(scene: &Scene<'_>, eta: Eta, pen: &mut text::Pen<'_>) {
+    const CELLS: i64 = 8;
+    let glyphs = &scene.look.glyphs;
+    if let Some(over) = eta.over() {
+        let words = format!("{} over usual", super::about(over));
+        pen.write(&words, scene.style(Role::BarOver)).skip(1);
+        return;
+    }
+    let share = |span: Span| (span.0 * CELLS / eta.p50.0.max(1)).clamp(0, CELLS);
+    let full = usize::try_from(share(eta.elapsed)).unwrap_or(0);
+    let rest = usize::try_from(CELLS).unwrap_or(0) - full;
+    let beyond_p50 = eta.elapsed > eta.p50;
+    let role = if beyond_p50 { Role::Waiting } else { Role::Running };
+    let glyph = if beyond_p50 { glyphs.bar_wait } else { glyphs.bar_full };
+    pen.write(&glyph.repeat(full), scene.style(role));
+    pen.write(&glyphs.bar_queue.repeat(rest), scene.style(Role::Muted)).skip(1);
+    pen.write(&format!("of {}", super::about(eta.p50)), scene.style(Role::Muted)).skip(1);
+}
+
 fn draw_cell(
     scene: &Scene<'_>,
+    stage: &StageCard,
     action: &ActionCard,
     selected: bool,
     area: Rect,
@@ -204,7 +227,16 @@ fn draw_cell(
         let marker = if selected { glyphs.selected } else { " " };
         pen.write(marker, scene.style(Role::Focus)).skip(3);
         let (word, rest) = words(scene, action);
-        pen.write(&word, scene.style(mark.role())).skip(1);
+        match scene.ui.eta(&stage.name, action, scene.now) {
+            Some(eta) => draw_eta(scene, eta, &mut pen),
+            None => {
+                pen.write(&word, scene.style(mark.role())).skip(1);
+            }
+        }
+        if let Some(silent) = action.latest.as_ref().and_then(|it| scene.ui.silent.get(&it.id)) {
+            let words = format!("silent for {}", text::coarse(*silent));
+            pen.write(&words, scene.style(Role::Waiting)).skip(1);
+        }
         pen.write(&ansi::one_line(&rest), scene.style(Role::Muted));
     }
     if selected && scene.ui.focus == Pane::Board {
@@ -238,11 +270,11 @@ pub(super) fn words(scene: &Scene<'_>, action: &ActionCard) -> (String, String) 
     };
     if let Some(gate) = &attempt.gate {
         if let Some(deferred) = &gate.deferred {
-            let left = super::coarse(deferred.effective_at.since(scene.now));
+            let left = text::coarse(deferred.effective_at.since(scene.now));
             let by = &deferred.decision.by.user;
             return (deferred.decision.status.to_string(), format!("by {by} in {left}, u undoes"));
         }
-        let left = super::coarse(gate.expires_at.since(scene.now));
+        let left = text::coarse(gate.expires_at.since(scene.now));
         if let Some(note) = &gate.note {
             return ("waits for you".to_owned(), format!("{}: {}", note.by.user, note.text));
         }

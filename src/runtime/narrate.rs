@@ -1,4 +1,4 @@
-//! Events as plain lines, one each.
+//! Events in words, a sentence each.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,9 +12,9 @@ use crate::{
 /// More heads than this are counted, not listed.
 const LISTED: usize = 8;
 
-#[expect(clippy::too_many_lines, reason = "one arm a fact, nothing else")]
 /// Returns the event as a sentence, or nothing where a person would not miss it.
-pub(super) fn sentence(event: &Event) -> Option<String> {
+#[expect(clippy::too_many_lines, reason = "one arm a fact, nothing else")]
+pub fn sentence(event: &Event) -> Option<String> {
     let pipeline = &event.pipeline;
     let text = match &event.fact {
         Fact::BaselineTaken { heads, .. } => {
@@ -197,7 +197,7 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             format!("{pipeline}/{}/{}: Abandoned", action.stage, action.action)
         }
     };
-    Some(format!("{} {}", clock::local_time(event.at), text.trim_end()))
+    Some(text.trim_end().to_owned())
 }
 
 fn skipped(reason: SkipReason) -> &'static str {

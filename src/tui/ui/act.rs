@@ -1,0 +1,466 @@
+//! Does what commands say. This is the only door: keys, palette and help come through here.
+
+use super::{
+    Layout, Opens, Overlay, Paged, Pane, Tab, Ui, View, Wish,
+    dialog::{Dialog, Subject},
+    input::PAGE,
+    list::CommandList,
+    past::Step,
+    prompt::PromptKind,
+};
+use crate::{
+    ansi,
+    engine::board::Severity,
+    model::{ApprovalStatus, StopMode, Timestamp},
+    runtime::{Ending, lookup::TextQuestion},
+    tui::{
+        Leave, Ownership,
+        commands::{Command, Context},
+    },
+};
+
+impl Ui {
+    /// Does a command with what was typed behind its name in the palette.
+    pub(super) fn command_with(
+        &mut self,
+        command: Command,
+        argument: &str,
+        now: Timestamp,
+    ) -> Vec<Wish> {
+        match command {
+            _ if argument.is_empty() => self.command(command, now),
+            Command::Theme => self.wear(argument.to_owned()),
+            Command::Search => {
+                self.log.search(argument);
+                Vec::new()
+            }
+            Command::Filter => {
+                self.log.filter(argument);
+                Vec::new()
+            }
+            Command::ViewHistory | Command::ViewEvents | Command::ViewFleet => {
+                let wishes = self.command(command, now);
+                self.filter_rows(argument);
+                wishes
+            }
+            _ => self.command(command, now),
+        }
+    }
+
+    pub(crate) fn command(&mut self, command: Command, now: Timestamp) -> Vec<Wish> {
+        if command.changes_something() {
+            if self.past.is_some() {
+                self.say(Severity::Remark, "this is the past: Esc returns to the present", now);
+                return Vec::new();
+            }
+            if self.read_only {
+                self.say(Severity::Remark, "this dashboard only reads (--read-only)", now);
+                return Vec::new();
+            }
+        }
+        if self.context() == Context::Dialog {
+            return self.command_in_dialog(command, now);
+        }
+        if let Some(view) = command.view() {
+            self.go_to(view);
+            return Vec::new();
+        }
+        match command {
+            Command::Review => self.review(ApprovalStatus::Approved, now),
+            Command::SayNo if self.gate().is_some() => self.review(ApprovalStatus::Rejected, now),
+            Command::SayNo => self.stop(StopMode::Wait, now),
+            Command::Abandon => self.stop(StopMode::Abandon, now),
+            Command::Retry => self.retry(now),
+            Command::RetryAll => self.retry_all(now),
+            Command::Start => {
+                let dialog =
+                    self.pipeline().map(|pipeline| Dialog::start(&pipeline.name, self.lane(), now));
+                dialog.map_or_else(Vec::new, |dialog| self.open_dialog(dialog))
+            }
+            Command::Rollback => self.roll_back(now),
+            Command::OverrideCondition => self.override_condition(now),
+            Command::Undo => self.undo(now),
+            Command::GiveWay => self.at_gate(Dialog::give_way, now),
+            Command::Note => self.at_gate(Dialog::note, now),
+            Command::Transition => self.transition(now),
+            Command::Theme => {
+                self.pick_theme();
+                Vec::new()
+            }
+            Command::Mouse => vec![Wish::ToggleMouse],
+            Command::Redraw => vec![Wish::Redraw],
+            Command::Suspend => vec![Wish::Suspend],
+            Command::Quit => self.quit(now),
+            Command::Leave => vec![Wish::Quit(Leave::Close)],
+            Command::Background | Command::EndWhenIdle | Command::EndNow => self.leave_somehow(now),
+            Command::Yank => self.log.text().into_iter().map(Wish::Copy).collect(),
+            Command::YankRevision | Command::YankExecution | Command::YankCommand => {
+                self.yank(command, now)
+            }
+            Command::Snapshot => vec![Wish::Snapshot],
+            Command::Pager => {
+                self.shown().into_iter().map(|it| Wish::Pager(Paged::Log(it.id))).collect()
+            }
+            Command::Stream => self.shown().into_iter().map(|it| Wish::Stream(it.id)).collect(),
+            other => {
+                self.navigate(other, now);
+                Vec::new()
+            }
+        }
+    }
+
+    fn navigate(&mut self, command: Command, now: Timestamp) {
+        let board = std::sync::Arc::clone(&self.board);
+        match command {
+            Command::Left if self.focus == Pane::Lanes => {}
+            Command::Left => {
+                if self.view != View::Board || !self.selection.move_stage(&board, -1) {
+                    self.focus = Pane::Lanes;
+                }
+            }
+            Command::Right if self.focus == Pane::Lanes => self.focus = Pane::Board,
+            Command::Right if self.view == View::Board => {
+                self.selection.move_stage(&board, 1);
+            }
+            Command::Down => self.vertical(1, now),
+            Command::Up => self.vertical(-1, now),
+            Command::HalfPageDown => self.scroll(PAGE, now),
+            Command::HalfPageUp => self.scroll(-PAGE, now),
+            Command::ScrollDown => self.scroll_detail(1),
+            Command::ScrollUp => self.scroll_detail(-1),
+            Command::First => self.vertical(isize::MIN / 2, now),
+            Command::Last => self.vertical(isize::MAX / 2, now),
+            Command::Open => self.open(now),
+            Command::Back => self.back(),
+            Command::NextPane => self.focus = self.next_pane(1),
+            Command::PreviousPane => self.focus = self.next_pane(2),
+            Command::NextTab => self.show_tab(self.tab.step(true)),
+            Command::PreviousTab => self.show_tab(self.tab.step(false)),
+            Command::Attention => {
+                if self.selection.next_attention(&board) {
+                    self.go_to(View::Board);
+                } else {
+                    self.say(Severity::Remark, "nothing needs you", now);
+                }
+            }
+            Command::StepBack => self.travel(Step::Back, now),
+            Command::StepForward => self.travel(Step::Forward, now),
+            Command::TurnBack => self.travel(Step::TurnBack, now),
+            Command::TurnForward => self.travel(Step::TurnForward, now),
+            Command::Older => self.neighbour(1, now),
+            Command::Newer => self.neighbour(-1, now),
+            Command::Diff => self.diff(now),
+            Command::Bisect => self.bisect(now),
+            Command::Follow => self.log.toggle_follow(),
+            Command::Wrap => self.log.wrap = !self.log.wrap,
+            Command::Timestamps => self.log.timestamps = !self.log.timestamps,
+            Command::Mark => self.log.toggle_mark(),
+            Command::NextMark => {
+                if !self.log.next_mark() {
+                    self.say(Severity::Remark, "no line is marked; m marks one", now);
+                }
+            }
+            Command::ShiftRight => self.log.shift = self.log.shift.saturating_add(20),
+            Command::ShiftLeft => self.log.shift = self.log.shift.saturating_sub(20),
+            Command::Select => self.log.toggle_selection(),
+            Command::Search if self.view.is_table() => self.ask(PromptKind::Rows),
+            Command::Search => self.ask(PromptKind::Search),
+            Command::Filter => self.ask(PromptKind::Lines),
+            Command::NextMatch => self.log.next_match(1),
+            Command::PreviousMatch => self.log.next_match(-1),
+            Command::NextError | Command::PreviousError => {
+                if !self.log.next_error(command == Command::NextError) {
+                    self.say(Severity::Remark, "no further line looks like an error", now);
+                }
+            }
+            Command::Zoom => self.zoomed = !self.zoomed,
+            Command::NextLayout => {
+                (self.layout, self.detail_rows) = (self.layout.next(), None);
+            }
+            Command::PreviousLayout => {
+                (self.layout, self.detail_rows) = (self.layout.previous(), None);
+            }
+            Command::Palette => {
+                let list = CommandList::palette(self.context(), &self.keymap, &self.recent_commands);
+                self.overlays.push(Overlay::Commands(list));
+            }
+            Command::Help => {
+                let list = CommandList::help(self.context(), &self.keymap);
+                self.overlays.push(Overlay::Commands(list));
+            }
+            // Everything else has been done before, or belongs to dialogs.
+            _ => {}
+        }
+    }
+
+    fn command_in_dialog(&mut self, command: Command, now: Timestamp) -> Vec<Wish> {
+        let context = self.context();
+        let is_gate = self.dialog_is_about_gate();
+        let Some(Overlay::Dialog(dialog)) = self.overlays.last_mut() else { return Vec::new() };
+        match command {
+            Command::Confirm if !dialog.is_armed(now) => {}
+            Command::Confirm => {
+                if let Some(missing) = dialog.missing(now) {
+                    self.say(Severity::Remark, missing, now);
+                } else {
+                    let wish = dialog.wish(now);
+                    self.overlays.pop();
+                    return vec![wish];
+                }
+            }
+            Command::Background | Command::EndWhenIdle | Command::EndNow
+                if dialog.subject == Subject::Quit && dialog.is_armed(now) =>
+            {
+                self.overlays.pop();
+                return vec![match command {
+                    Command::Background if self.ownership == Ownership::Inside => {
+                        Wish::Quit(Leave::Background)
+                    }
+                    Command::EndWhenIdle => Wish::End(Ending::WhenIdle),
+                    Command::EndNow => Wish::End(Ending::Abandon),
+                    _ => Wish::Quit(Leave::Close),
+                }];
+            }
+            Command::SayNo => dialog.reject_instead(),
+            Command::Defer if is_gate => dialog.defer(),
+            Command::Diff if is_gate => self.diff(now),
+            Command::Patch if is_gate => self.patch(),
+            Command::Back | Command::Quit => {
+                self.overlays.pop();
+            }
+            Command::Down => dialog.scroll_by(1),
+            Command::Up => dialog.scroll_by(-1),
+            Command::HalfPageDown => dialog.scroll_by(PAGE),
+            Command::HalfPageUp => dialog.scroll_by(-PAGE),
+            Command::Help => {
+                let list = CommandList::help(context, &self.keymap);
+                self.overlays.push(Overlay::Commands(list));
+            }
+            Command::Redraw => return vec![Wish::Redraw],
+            Command::Suspend => return vec![Wish::Suspend],
+            Command::Leave => return vec![Wish::Quit(Leave::Close)],
+            // Everything else belongs to what lies below the dialog.
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    pub(crate) fn go_to(&mut self, view: View) {
+        if view == View::Board {
+            self.opened = None;
+        }
+        self.view = view;
+        self.zoomed = false;
+        self.focus = Pane::Board;
+    }
+
+    pub(super) fn show_tab(&mut self, tab: Tab) {
+        (self.tab, self.tab_at) = (tab, 0);
+    }
+
+    fn vertical(&mut self, step: isize, now: Timestamp) {
+        match self.focus {
+            Pane::Lanes => {
+                self.selection.move_lane(&self.board, step);
+                self.opened = None;
+            }
+            Pane::Board if self.view == View::Board => {
+                self.selection.move_action(&self.board, step);
+            }
+            Pane::Board => self.move_row(step, now),
+            Pane::Detail => self.scroll_detail(step),
+        }
+    }
+
+    fn scroll(&mut self, step: isize, now: Timestamp) {
+        match self.focus {
+            Pane::Board if self.view == View::Board => self.scroll_detail(step),
+            Pane::Board | Pane::Lanes | Pane::Detail => self.vertical(step, now),
+        }
+    }
+
+    pub(super) fn scroll_detail(&mut self, step: isize) {
+        if self.tab == Tab::Log {
+            self.log.scroll(step);
+        } else {
+            let last = self.tab_lines().len().saturating_sub(1);
+            self.tab_at = self.tab_at.saturating_add_signed(step).min(last);
+        }
+    }
+
+    fn open(&mut self, now: Timestamp) {
+        match self.focus {
+            Pane::Lanes => self.focus = Pane::Board,
+            Pane::Board if self.view.is_table() => self.open_row(now),
+            Pane::Board => self.focus = Pane::Detail,
+            Pane::Detail if self.tab == Tab::Log => self.zoomed = true,
+            Pane::Detail => {
+                let opens = self.tab_lines().into_iter().nth(self.tab_at).and_then(|it| it.opens);
+                self.show(opens);
+            }
+        }
+    }
+
+    /// Goes back one level: out of what is shown within the pane, out of the pane, out of the
+    /// past, out of the view.
+    pub(super) fn back(&mut self) {
+        let inner = self.log.clear()
+            || std::mem::take(&mut self.zoomed)
+            || self.filters.remove(&self.view).is_some();
+        if inner {
+            return;
+        }
+        if self.focus == Pane::Detail {
+            self.focus = Pane::Board;
+        } else if self.return_to_present() {
+        } else if self.view != View::Board {
+            self.go_to(View::Board);
+        } else {
+            self.focus = Pane::Lanes;
+        }
+    }
+
+    fn next_pane(&self, step: usize) -> Pane {
+        const PANES: [Pane; 3] = [Pane::Lanes, Pane::Board, Pane::Detail];
+        let at = PANES.iter().position(|pane| *pane == self.focus).unwrap_or(0);
+        PANES[(at + step) % PANES.len()]
+    }
+
+    fn quit(&mut self, now: Timestamp) -> Vec<Wish> {
+        if self.zoomed
+            || self.focus == Pane::Detail
+            || self.view != View::Board
+            || self.past.is_some()
+        {
+            self.back();
+            return Vec::new();
+        }
+        let alive =
+            self.board.pipelines.iter().flat_map(|it| &it.lanes).any(|it| !it.alive.is_empty());
+        if self.ownership == Ownership::Inside && alive {
+            return self.leave_somehow(now);
+        }
+        vec![Wish::Quit(Leave::Close)]
+    }
+
+    fn leave_somehow(&mut self, now: Timestamp) -> Vec<Wish> {
+        self.open_dialog(Dialog::quit(self.ownership, self.something_runs(), now))
+    }
+
+    /// Opens the execution before or after the one that is shown.
+    fn neighbour(&mut self, step: isize, now: Timestamp) {
+        let ids: Vec<_> = self.lane().map_or_else(Vec::new, |lane| {
+            let alive = lane.alive.iter().map(|it| it.id);
+            alive.chain(lane.recent.iter().map(|it| it.id)).collect()
+        });
+        let here = self.execution().and_then(|id| ids.iter().position(|it| *it == id));
+        let next = here.and_then(|at| at.checked_add_signed(step)).and_then(|at| ids.get(at));
+        match next {
+            Some(id) => {
+                let id = *id;
+                self.return_to_present();
+                self.go_to(View::Timeline);
+                self.opened = Some(id);
+            }
+            None => self.say(Severity::Remark, "there is none; 3 lists the whole history", now),
+        }
+    }
+
+    /// Shows what the stage would bring, compared with what it last succeeded with.
+    fn diff(&mut self, now: Timestamp) {
+        let stage = self.dialog_stage().or_else(|| self.stage());
+        let found = stage.and_then(|stage| {
+            let to = &stage.execution.as_ref()?.revision;
+            let from = stage.last_success.as_ref().map(|it| it.revision.id.to_string());
+            let title = match &from {
+                Some(from) => format!("{} to {}", from.get(..7).unwrap_or(from), to.id.short()),
+                None => format!("everything up to {}", to.id.short()),
+            };
+            let (git_dir, to) = (to.git_dir.clone(), to.id.to_string());
+            Some(Opens::Text { title, question: TextQuestion::Diff { git_dir, from, to } })
+        });
+        if found.is_none() {
+            self.say(Severity::Remark, "nothing has come to this stage yet", now);
+        }
+        self.show(found);
+    }
+
+    /// Shows the commit that is selected in the gate's dialog.
+    fn patch(&mut self) {
+        let Some(Overlay::Dialog(dialog)) = self.overlays.last() else { return };
+        let Subject::Gate { token, .. } = &dialog.subject else { return };
+        let review = self.reviews.get(token);
+        let commit = review.and_then(|it| it.commits.get(dialog.selected));
+        let git_dir = self.dialog_stage().and_then(|it| it.execution.as_ref());
+        let opens = commit.zip(git_dir).map(|(commit, execution)| Opens::Text {
+            title: format!(
+                "{} {}",
+                commit.id.get(..7).unwrap_or(&commit.id),
+                ansi::one_line(&commit.subject)
+            ),
+            question: TextQuestion::Patch {
+                git_dir: execution.revision.git_dir.clone(),
+                commit: commit.id.clone(),
+            },
+        });
+        self.show(opens);
+    }
+
+    /// Shows the commits among which the one must be that broke the action.
+    fn bisect(&mut self, now: Timestamp) {
+        let found = self.details().and_then(|details| {
+            let good = details.failing_since()?.last_good?;
+            let bad = details.execution.revisions.first()?;
+            let title = format!("since {} it was green: {}", good.id.short(), bad.id.short());
+            let (from, to) = (good.id.to_string(), bad.id.to_string());
+            let git_dir = bad.git_dir.clone();
+            Some(Opens::Text { title, question: TextQuestion::Log { git_dir, from, to } })
+        });
+        if found.is_none() {
+            let words = "no earlier success of this action is known in this lane";
+            self.say(Severity::Remark, words, now);
+        }
+        self.show(found);
+    }
+
+    fn yank(&mut self, command: Command, now: Timestamp) -> Vec<Wish> {
+        let execution = self.stage().and_then(|it| it.execution.as_ref());
+        let text = match command {
+            Command::YankRevision => execution.map(|it| it.revision.id.to_string()),
+            Command::YankExecution => self.execution().map(|it| it.to_string()),
+            _ => self.command_line(),
+        };
+        if text.is_none() {
+            self.say(Severity::Remark, "there is nothing to copy here", now);
+        }
+        text.into_iter().map(Wish::Copy).collect()
+    }
+
+    /// Returns the command line for what can be done here.
+    fn command_line(&self) -> Option<String> {
+        if let Some(at) = self.gate() {
+            let place = format!("{}/{}/{}", at.pipeline.name, at.stage.name, at.action.name);
+            return Some(format!("stagegate approve {place} --token {}", at.gate.token));
+        }
+        let shown = self.shown()?;
+        let execution = self.execution()?;
+        let stage = self.selection.stage.as_ref()?;
+        Some(format!("stagegate logs {execution} {stage}/{}", shown.name))
+    }
+}
+
+impl Layout {
+    fn next(self) -> Self {
+        match self {
+            Self::Board => Self::Split,
+            Self::Split | Self::Log => Self::Log,
+        }
+    }
+
+    fn previous(self) -> Self {
+        match self {
+            Self::Log => Self::Split,
+            Self::Split | Self::Board => Self::Board,
+        }
+    }
+}

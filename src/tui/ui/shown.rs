@@ -1,0 +1,106 @@
+//! The attempt of an action whose details are shown, wherever it was found.
+
+use super::{Ui, View};
+use crate::{
+    engine::board::Attempt,
+    model::{ActionExecutionId, Category, Timestamp},
+    runtime::lookup::{Bar, BarKind, Question, Told},
+    tui::look::Mark,
+};
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shown {
+    pub id: ActionExecutionId,
+    pub name: String,
+    /// Category and provider, where they are known.
+    pub kind: String,
+    pub mark: Mark,
+    pub status: String,
+    pub number: u32,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub is_gate: bool,
+    pub error: Option<String>,
+}
+
+impl Shown {
+    pub(crate) fn has_failed(&self) -> bool {
+        self.mark == Mark::Failed
+    }
+}
+
+impl Ui {
+    /// Returns the bars of the timeline, once they are known.
+    pub(crate) fn bars(&self) -> &[Bar] {
+        let question = self.execution().map(Question::Story);
+        match question.and_then(|it| self.knowledge.get(&it)) {
+            Some(Told::Story(story)) => &story.bars,
+            _ => &[],
+        }
+    }
+
+    /// Returns the attempt that is selected in the view.
+    pub(crate) fn shown(&self) -> Option<Shown> {
+        match self.view {
+            View::Timeline => {
+                let bars = self.bars();
+                bars.get(self.bar_at(bars.len())).and_then(of_bar)
+            }
+            View::Board
+            | View::Lanes
+            | View::History
+            | View::Events
+            | View::Fleet
+            | View::Attention => {
+                let action = self.action()?;
+                let attempt = action.latest.as_ref()?;
+                Some(of_attempt(action.name.as_str(), action.category, &action.provider, attempt))
+            }
+        }
+    }
+
+    pub(crate) fn bar_at(&self, count: usize) -> usize {
+        let at = self.cursors.get(&View::Timeline).map_or(0, |it| it.at);
+        at.min(count.saturating_sub(1))
+    }
+}
+
+fn of_attempt(name: &str, category: Category, provider: &str, attempt: &Attempt) -> Shown {
+    let is_gate = attempt.gate.is_some();
+    Shown {
+        id: attempt.id,
+        name: name.to_owned(),
+        kind: format!("{category} {provider}"),
+        mark: if is_gate { Mark::Waiting } else { Mark::of_action(attempt.status) },
+        status: attempt.status.to_string(),
+        number: attempt.number,
+        started_at: attempt.started_at,
+        ended_at: attempt.ended_at,
+        is_gate,
+        error: attempt.error.as_ref().map(|it| it.message.clone()),
+    }
+}
+
+fn of_bar(bar: &Bar) -> Option<Shown> {
+    let (id, name, number, status, is_gate) = match &bar.kind {
+        BarKind::Queue => return None,
+        BarKind::Action { id, name, attempt, status } => (id, name, *attempt, status, false),
+        BarKind::Gate { id, name, status } => (id, name, 1, status, true),
+    };
+    let mark = match bar.to {
+        None if is_gate => Mark::Waiting,
+        _ => Mark::of_word(status),
+    };
+    Some(Shown {
+        id: *id,
+        name: name.clone(),
+        kind: bar.stage.to_string(),
+        mark,
+        status: status.clone(),
+        number,
+        started_at: bar.from,
+        ended_at: bar.to,
+        is_gate: is_gate && bar.to.is_none(),
+        error: None,
+    })
+}

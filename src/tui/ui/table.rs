@@ -1,0 +1,410 @@
+//! Lists as tables: what the rows say, and where they lead.
+
+use super::{Selection, Ui, View, selection};
+use crate::{
+    ansi,
+    engine::board::{LaneCard, StageCard},
+    host::clock,
+    model::{ExecutionId, PipelineName, Span, StageStatus, Timestamp},
+    runtime::lookup::{ExecutionRecord, Fleet, Question, Told},
+    tui::{look::Mark, theme::Role},
+};
+
+/// How many executions the fleet shows of each pipeline.
+const SPARKLINE: usize = 20;
+
+#[derive(Default)]
+pub(crate) struct Table {
+    pub title: String,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+    /// What stands there when there are no rows.
+    pub empty: String,
+}
+
+pub(crate) struct Column {
+    pub title: String,
+    pub width: Width,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Width {
+    Fixed(u16),
+    /// Takes what is left.
+    Rest,
+}
+
+pub(crate) struct Row {
+    /// Names the row, so that the cursor follows it.
+    pub key: String,
+    pub cells: Vec<Cell>,
+    pub target: Option<RowTarget>,
+}
+
+#[derive(Default)]
+pub(crate) struct Cell {
+    /// Glyphs before the text.
+    pub marks: Vec<Mark>,
+    pub text: String,
+    pub role: Option<Role>,
+}
+
+/// Where Enter leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RowTarget {
+    Execution(ExecutionId),
+    Place(Selection),
+    Pipeline(PipelineName),
+}
+
+/// A row of a view, by name; the position counts when the name is gone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cursor {
+    pub key: String,
+    pub at: usize,
+}
+
+impl Cell {
+    fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    fn role(role: Role, text: impl Into<String>) -> Self {
+        Self { text: text.into(), role: Some(role), marks: Vec::new() }
+    }
+
+    fn mark(mark: Mark, text: impl Into<String>) -> Self {
+        Self { marks: vec![mark], text: text.into(), role: Some(mark.role()) }
+    }
+}
+
+impl Row {
+    fn says(&self, word: &str) -> bool {
+        self.cells.iter().any(|cell| cell.text.to_lowercase().contains(word))
+    }
+}
+
+fn columns(columns: &[(&str, Width)]) -> Vec<Column> {
+    columns.iter().map(|(title, width)| Column { title: (*title).to_owned(), width: *width }).collect()
+}
+
+impl Ui {
+    /// Returns what the view needs to know.
+    pub(crate) fn table_question(&self) -> Option<Question> {
+        let pipeline = self.selection.pipeline.clone();
+        match self.view {
+            View::History => pipeline.map(Question::Executions),
+            View::Events => Some(Question::Events(pipeline)),
+            View::Fleet => Some(Question::Fleet),
+            View::Board | View::Lanes | View::Timeline | View::Attention => None,
+        }
+    }
+
+    /// Builds the table of the view, with the rows that the filter lets through.
+    pub(crate) fn table(&self, now: Timestamp) -> Table {
+        let told = self.table_question().and_then(|question| self.knowledge.get(&question));
+        let mut table = match (self.view, told) {
+            (View::Lanes, _) => self.lanes_table(),
+            (View::Attention, _) => self.attention_table(now),
+            (View::History, Some(Told::Executions(executions))) => {
+                history_table(self.selection.pipeline.as_ref(), executions, now)
+            }
+            (View::Events, Some(Told::Events(events))) => Table {
+                title: format!("events, the newest {}", events.len()),
+                columns: columns(&[("", Width::Fixed(16)), ("", Width::Rest)]),
+                rows: events
+                    .iter()
+                    .map(|event| Row {
+                        key: event.number.to_string(),
+                        cells: vec![
+                            Cell::role(Role::Muted, clock::local_moment(event.at, now)),
+                            Cell::text(&event.text),
+                        ],
+                        target: event.execution.map(RowTarget::Execution),
+                    })
+                    .collect(),
+                empty: "nothing has happened yet".to_owned(),
+            },
+            (View::Fleet, Some(Told::Fleet(fleet))) => self.fleet_table(fleet, now),
+            (_, Some(Told::Nothing(why))) => Table { empty: why.clone(), ..Table::default() },
+            _ => Table { empty: "reading the history".to_owned(), ..Table::default() },
+        };
+        if let Some(filter) = self.filters.get(&self.view) {
+            let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
+            let all = table.rows.len();
+            table.rows.retain(|row| words.iter().all(|word| row.says(word)));
+            table.title = format!("{}  /{filter}: {} of {all}", table.title, table.rows.len());
+            table.empty = "no row fits; Esc shows all".to_owned();
+        }
+        table
+    }
+
+    /// Returns the position of the cursor among the rows.
+    pub(crate) fn cursor_in(&self, rows: &[Row]) -> usize {
+        let Some(cursor) = self.cursors.get(&self.view) else { return 0 };
+        let same = rows.iter().position(|row| row.key == cursor.key);
+        same.unwrap_or_else(|| cursor.at.min(rows.len().saturating_sub(1)))
+    }
+
+    pub(super) fn move_cursor(&mut self, step: isize, now: Timestamp) {
+        let table = self.table(now);
+        let last = table.rows.len().saturating_sub(1);
+        let at = self.cursor_in(&table.rows).saturating_add_signed(step).min(last);
+        if let Some(row) = table.rows.get(at) {
+            self.cursors.insert(self.view, Cursor { key: row.key.clone(), at });
+        }
+    }
+
+    /// Goes where the row leads.
+    pub(super) fn open_row(&mut self, now: Timestamp) {
+        let mut table = self.table(now);
+        let at = self.cursor_in(&table.rows);
+        if at >= table.rows.len() {
+            return;
+        }
+        match table.rows.swap_remove(at).target {
+            Some(RowTarget::Execution(execution)) => {
+                self.opened = Some(execution);
+                self.view = View::Timeline;
+                self.focus = super::Pane::Board;
+            }
+            Some(RowTarget::Place(selection)) => {
+                self.selection = selection;
+                self.selection.repair(&self.board);
+                self.go_to(View::Board);
+            }
+            Some(RowTarget::Pipeline(pipeline)) => {
+                let board = std::sync::Arc::clone(&self.board);
+                self.selection.go_to_lane(&pipeline, None, &board);
+                self.go_to(View::Board);
+            }
+            None => {}
+        }
+    }
+
+    fn lanes_table(&self) -> Table {
+        let Some(pipeline) = self.pipeline() else { return Table::default() };
+        let mut all = vec![("lane".to_owned(), Width::Fixed(24))];
+        all.extend(pipeline.stages.iter().map(|it| (it.to_string(), Width::Fixed(18))));
+        all.push(("newest".to_owned(), Width::Rest));
+        let rows = pipeline.lanes.iter().map(|lane| {
+            let mut cells = vec![Cell::text(ansi::one_line(lane.lane.label()))];
+            cells.extend(pipeline.stages.iter().map(|name| {
+                lane.stages.iter().find(|it| it.name == *name).map_or_else(Cell::default, stage_cell)
+            }));
+            cells.push(Cell::role(Role::Muted, newest_subject(lane)));
+            let selection = Selection {
+                pipeline: Some(pipeline.name.clone()),
+                lane: Some(lane.lane.clone()),
+                ..Selection::default()
+            };
+            Row {
+                key: lane.lane.to_string(),
+                cells,
+                target: Some(RowTarget::Place(selection)),
+            }
+        });
+        Table {
+            title: format!("lanes of {}", pipeline.name),
+            rows: rows.collect(),
+            columns: all.into_iter().map(|(title, width)| Column { title, width }).collect(),
+            empty: "no lane yet: the next commit opens one".to_owned(),
+        }
+    }
+
+    fn attention_table(&self, now: Timestamp) -> Table {
+        let places = selection::attention(&self.board);
+        let rows = places.into_iter().filter_map(|place| {
+            let at = &place.selection;
+            let (pipeline, lane) = (at.pipeline.clone()?, at.lane.clone()?);
+            let (stage, action) = (at.stage.clone()?, at.action.clone()?);
+            let card = self.board.pipeline(&pipeline)?.lanes.iter().find(|it| it.lane == lane)?;
+            let card = card.stages.iter().find(|it| it.name == stage)?;
+            let attempt =
+                card.actions.iter().find(|it| it.name == action).and_then(|it| it.latest.as_ref());
+            let (mark, what) = match place.is_gate {
+                true => (Mark::Waiting, "waits for you".to_owned()),
+                false => (
+                    Mark::Failed,
+                    attempt.and_then(|it| it.error.as_ref()).map_or_else(
+                        || "Failed".to_owned(),
+                        |error| ansi::one_line(&error.message),
+                    ),
+                ),
+            };
+            let since = attempt.map(|it| it.ended_at.unwrap_or(it.started_at));
+            let commit = card.execution.as_ref().map(|it| &it.revision);
+            Some(Row {
+                key: format!("{pipeline}/{lane}/{stage}/{action}"),
+                cells: vec![
+                    Cell::mark(mark, format!("{stage} / {action}")),
+                    Cell::role(Role::Strong, format!("{pipeline} / {}", lane.label())),
+                    Cell::role(Role::Muted, since.map_or_else(String::new, |it| age(it, now))),
+                    Cell::role(mark.role(), what),
+                    Cell::role(
+                        Role::Muted,
+                        commit.map_or_else(String::new, |it| {
+                            format!("{} {}", it.id.short(), ansi::one_line(it.subject()))
+                        }),
+                    ),
+                ],
+                target: Some(RowTarget::Place(place.selection)),
+            })
+        });
+        let mut rows: Vec<Row> = rows.collect();
+        let notices = self.board.pipelines.iter().flat_map(|card| {
+            card.notices.iter().map(|notice| (Some(card.name.clone()), &notice.text))
+        });
+        let notices = notices.chain(self.board.notices.iter().map(|it| (None, &it.text)));
+        rows.extend(notices.enumerate().map(|(number, (pipeline, text))| Row {
+            key: format!("notice {number}"),
+            cells: vec![
+                Cell::mark(Mark::Failed, "notice"),
+                Cell::role(
+                    Role::Strong,
+                    pipeline.as_ref().map(ToString::to_string).unwrap_or_default(),
+                ),
+                Cell::default(),
+                Cell::role(Role::Failed, ansi::one_line(text)),
+                Cell::default(),
+            ],
+            target: pipeline.map(RowTarget::Pipeline),
+        }));
+        Table {
+            title: "what needs you".to_owned(),
+            columns: columns(&[
+                ("where", Width::Fixed(28)),
+                ("pipeline", Width::Fixed(26)),
+                ("since", Width::Fixed(8)),
+                ("what", Width::Fixed(30)),
+                ("commit", Width::Rest),
+            ]),
+            rows,
+            empty: "nothing needs you".to_owned(),
+        }
+    }
+
+    fn fleet_table(&self, fleet: &Fleet, now: Timestamp) -> Table {
+        let rows = fleet.rows.iter().map(|row| {
+            let card = self.board.pipeline(&row.pipeline);
+            let lanes = card.map_or(0, |it| it.lanes.len());
+            let mark = card
+                .into_iter()
+                .flat_map(|it| &it.lanes)
+                .map(Mark::of_lane)
+                .max_by_key(|it| it.urgency());
+            let newest = row.newest.as_ref().map_or_else(String::new, |(id, subject, at)| {
+                format!("{} {} ({} ago)", id.short(), ansi::one_line(subject), age(*at, now))
+            });
+            let rate = row.success_rate().map_or_else(String::new, |it| format!("{it} %"));
+            let words = |span: Option<Span>| span.map_or_else(String::new, |it| it.to_string());
+            Row {
+                key: row.pipeline.to_string(),
+                cells: vec![
+                    Cell::mark(mark.unwrap_or(Mark::NotStarted), row.pipeline.to_string()),
+                    Cell::role(Role::Muted, lanes.to_string()),
+                    Cell { marks: sparkline(&row.statuses), ..Cell::default() },
+                    Cell::text(rate),
+                    Cell::text(words(row.durations.p50())),
+                    Cell::text(words(row.lead_times.p50())),
+                    Cell::role(Role::Muted, newest),
+                ],
+                target: Some(RowTarget::Pipeline(row.pipeline.clone())),
+            }
+        });
+        Table {
+            title: "all pipelines".to_owned(),
+            columns: columns(&[
+                ("pipeline", Width::Fixed(24)),
+                ("lanes", Width::Fixed(5)),
+                ("last runs", Width::Fixed(20)),
+                ("ok", Width::Fixed(5)),
+                ("p50", Width::Fixed(8)),
+                ("lead time", Width::Fixed(9)),
+                ("newest", Width::Rest),
+            ]),
+            rows: rows.collect(),
+            empty: "no pipeline yet".to_owned(),
+        }
+    }
+}
+
+fn history_table(
+    pipeline: Option<&PipelineName>,
+    executions: &[ExecutionRecord],
+    now: Timestamp,
+) -> Table {
+    let rows = executions.iter().map(|it| {
+        let mark = Mark::of_word(&it.status);
+        let revision = it.revisions.first();
+        let end = if mark == Mark::Running { now } else { it.updated_at };
+        let status = match &it.rollback_target {
+            Some(_) => format!("{} ROLLBACK", it.status),
+            None => it.status.clone(),
+        };
+        Row {
+            key: it.id.clone(),
+            cells: vec![
+                Cell::mark(mark, status),
+                Cell::role(Role::Strong, revision.map_or("", |it| it.id.short())),
+                Cell::text(ansi::one_line(&it.lane)),
+                Cell::role(Role::Muted, clock::local_moment(it.started_at, now)),
+                Cell::role(Role::Muted, end.since(it.started_at).to_string()),
+                Cell::role(
+                    Role::Muted,
+                    ansi::one_line(revision.map_or("", |it| it.author_name.as_str())),
+                ),
+                Cell::text(ansi::one_line(revision.map_or("", |it| it.subject()))),
+            ],
+            target: it.id.parse().ok().map(RowTarget::Execution),
+        }
+    });
+    Table {
+        title: pipeline.map_or_else(String::new, |it| format!("executions of {it}")),
+        columns: columns(&[
+            ("status", Width::Fixed(14)),
+            ("commit", Width::Fixed(7)),
+            ("lane", Width::Fixed(18)),
+            ("started", Width::Fixed(16)),
+            ("took", Width::Fixed(8)),
+            ("author", Width::Fixed(12)),
+            ("subject", Width::Rest),
+        ]),
+        rows: rows.collect(),
+        empty: "nothing was executed yet: commit, or S starts an execution".to_owned(),
+    }
+}
+
+fn stage_cell(stage: &StageCard) -> Cell {
+    let commit = stage.execution.as_ref().map_or("", |it| it.revision.id.short());
+    let waiting = if stage.inbound.is_empty() { "" } else { " +1" };
+    let mark = match stage.status {
+        _ if stage.open_gate().is_some() => Mark::Waiting,
+        Some(status) => Mark::of_stage(status),
+        None => Mark::NotStarted,
+    };
+    let word = match stage.status {
+        _ if stage.open_gate().is_some() => "waits",
+        Some(StageStatus::InProgress) => "runs",
+        Some(StageStatus::Skipped) => "skipped",
+        _ => "",
+    };
+    let text = [commit, word].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ");
+    Cell::mark(mark, format!("{text}{waiting}"))
+}
+
+fn newest_subject(lane: &LaneCard) -> String {
+    let alive = lane.alive.first().map(|it| it.revision.subject().to_owned());
+    let subject = alive.or(lane.recent.first().map(|it| it.subject.clone()));
+    ansi::one_line(&subject.unwrap_or_default())
+}
+
+/// One glyph an execution, the newest last.
+fn sparkline(statuses: &[String]) -> Vec<Mark> {
+    let newest = statuses.len().saturating_sub(SPARKLINE);
+    statuses[newest..].iter().map(|status| Mark::of_word(status)).collect()
+}
+
+fn age(at: Timestamp, now: Timestamp) -> String {
+    crate::tui::text::coarse(now.since(at))
+}

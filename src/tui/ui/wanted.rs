@@ -1,0 +1,77 @@
+//! What must be known for what is shown.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::{Overlay, Tab, Ui, View, Wish, dialog::Subject, past::Step};
+use crate::{
+    model::{ActionExecutionId, Timestamp},
+    runtime::lookup::{Question, Told},
+};
+
+impl Ui {
+    /// Points the log pane at what is selected and says what is missing.
+    pub(crate) fn follow_selection(
+        &mut self,
+        path: impl Fn(ActionExecutionId) -> PathBuf,
+    ) -> Vec<Wish> {
+        let shown = self.shown().filter(|it| !it.is_gate);
+        self.log.show(shown.as_ref(), path);
+        let wanted = self.wanted();
+        let mut wishes: Vec<Wish> =
+            self.knowledge.missing(wanted).into_iter().map(Wish::Ask).collect();
+        let token = self.selected_gate().map(|at| at.gate.token);
+        let unread = token.filter(|token| !self.reviews.contains_key(token));
+        wishes.extend(unread.map(Wish::LoadReview));
+        wishes
+    }
+
+    fn wanted(&self) -> Vec<Question> {
+        let mut wanted: Vec<Question> = self.table_question().into_iter().collect();
+        let place = self.selection.pipeline.clone().zip(self.selection.lane.clone());
+        if self.past.is_none() {
+            wanted.extend(place.map(|(pipeline, lane)| Question::Usual(pipeline, lane)));
+        }
+        if self.view == View::Timeline {
+            wanted.extend(self.execution().map(Question::Story));
+        }
+        wanted.extend(self.opens_past.map(Question::Story));
+        if let Some(shown) = self.shown() {
+            // What has failed is told with its history.
+            if self.tab != Tab::Log || shown.has_failed() {
+                wanted.push(Question::Action(shown.id));
+            }
+        }
+        for overlay in &self.overlays {
+            match overlay {
+                Overlay::Reader(reader) => wanted.push(Question::Text(reader.question.clone())),
+                Overlay::Dialog(dialog) => {
+                    if let Subject::Gate { pipeline, stage, action, .. } = &dialog.subject {
+                        wanted.push(Question::Decisions(
+                            pipeline.clone(),
+                            stage.clone(),
+                            action.clone(),
+                        ));
+                    }
+                }
+                Overlay::Commands(_) | Overlay::Prompt(_) | Overlay::Themes(_) => {}
+            }
+        }
+        wanted
+    }
+
+    /// Takes an answer.
+    pub(crate) fn told(
+        &mut self,
+        question: Question,
+        asked: u64,
+        told: Arc<Told>,
+        now: Timestamp,
+    ) {
+        let opens = matches!(&question, Question::Story(id) if self.opens_past == Some(*id));
+        self.knowledge.told(question, asked, told);
+        if opens {
+            self.opens_past = None;
+            self.travel(Step::Back, now);
+        }
+    }
+}
