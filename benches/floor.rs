@@ -12,6 +12,7 @@
 )]
 
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, mpsc},
@@ -23,8 +24,9 @@ use ratatui::layout::Rect;
 use stagegate::{
     definition,
     engine::{Engine, Input, state::State},
+    host::log::{Keeps, LogReader, Scan},
     model::{SourceRevision, Timestamp},
-    tui::{self, Look},
+    tui::{ColorChoice, Look, Picture},
 };
 use tempfile::TempDir;
 
@@ -32,13 +34,14 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_stagegate");
 
 fn main() {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with("--")).collect();
-    let all: [(&str, fn()); 6] = [
+    let all: [(&str, fn()); 7] = [
         ("commit", commit),
         ("actions", actions),
         ("flood", flood),
         ("idle", idle),
         ("handover", handover),
         ("frame", frame),
+        ("search", search),
     ];
     for (name, measure) in all {
         if chosen.is_empty() || chosen.iter().any(|it| it == name) {
@@ -350,6 +353,50 @@ fn handover() {
     );
 }
 
+/// A log of 1 GB opened and searched, beside reading the file through.
+fn search() {
+    const LINES: usize = 10_000_000;
+    println!("log of {LINES} lines, 1 GB");
+    let directory = TempDir::with_prefix("stagegate-bench-").unwrap();
+    let path = directory.path().join("log");
+    let mut text = Vec::with_capacity(100 * LINES);
+    for number in 0..LINES {
+        let word = if number % 1_000_003 == 0 { "needle" } else { "nothing" };
+        writeln!(text, "{number:>10} {word:<88}").unwrap();
+    }
+    std::fs::write(&path, &text).unwrap();
+    let bytes = text.len() as f64;
+    drop(text);
+    let start = Instant::now();
+    std::io::copy(&mut std::fs::File::open(&path).unwrap(), &mut std::io::sink()).unwrap();
+    println!("  floor: the file read once {:.0} ms", milliseconds(start.elapsed()));
+    let mut reader = LogReader::new(&path);
+    let start = Instant::now();
+    reader.refresh().unwrap();
+    println!(
+        "  its first lines are there after {:.0} ms (target 100)",
+        milliseconds(start.elapsed())
+    );
+    while reader.is_behind() {
+        reader.refresh().unwrap();
+    }
+    let indexed = start.elapsed().as_secs_f64();
+    println!("  every line is known after {:.0} ms", indexed * 1e3);
+    let start = Instant::now();
+    reader.lines_at(LINES - 50, 50).unwrap();
+    println!("  a jump to the end takes {:.2} ms", milliseconds(start.elapsed()));
+    for words in ["needle", "Needle"] {
+        let mut scan = Scan::new(words, Keeps::Matching);
+        let start = Instant::now();
+        while scan.is_behind() {
+            reader.advance(&mut scan).unwrap();
+        }
+        let rate = bytes / start.elapsed().as_secs_f64() / 1e9;
+        println!("  search for {words}: {rate:.2} GB/s (target 1), {} found", scan.found.len());
+    }
+    println!();
+}
+
 /// One frame at 200x60 with 100 pipelines.
 fn frame() {
     println!("frame, 200x60, 100 pipelines");
@@ -373,10 +420,17 @@ fn frame() {
     let board = Arc::new(engine.board());
     let look = Look::choose(Some("midnight"), ColorChoice::Always, None, true, true).unwrap();
     let area = Rect::new(0, 0, 200, 60);
-    let mut previous = tui::render(Arc::clone(&board), &look, area, Timestamp(0));
+    let mut picture = Picture::new(Arc::clone(&board), look);
+    let mut previous = picture.draw(area, Timestamp(0));
+    let boards = (0..50).map(|_| {
+        let start = Instant::now();
+        picture.set_board(Arc::clone(&board));
+        milliseconds(start.elapsed())
+    });
+    show("a new board taken in", boards.collect(), "ms");
     let times = (0..200).map(|at| {
         let start = Instant::now();
-        let next = tui::render(Arc::clone(&board), &look, area, Timestamp(at * 1000));
+        let next = picture.draw(area, Timestamp(at * 1000));
         let changed = previous.diff(&next).len();
         std::hint::black_box(changed);
         previous = next;

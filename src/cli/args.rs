@@ -129,7 +129,7 @@ pub(super) enum Verb {
     Validate(Validate),
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(super) struct Demo {
     /// Make the demo's repository and pipelines in this new folder and keep them
     #[arg(long, value_name = "DIR")]
@@ -159,7 +159,7 @@ pub(super) struct Shutdown {
     pub(super) abandon: bool,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(super) struct Init {
     /// Replace a pipeline file that is there already
     #[arg(long)]

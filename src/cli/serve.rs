@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{
     Exit, Failure,
     args::{self, Global},
-    background, config, output,
+    background, config, demo, init, output,
 };
 use crate::{
     host::{
@@ -86,34 +86,50 @@ pub(super) fn opening(global: &Global, ownership: tui::Ownership) -> Result<tui:
     })
 }
 
+/// Shows the dashboard; what it is left for may lead back to it.
 pub(super) async fn dashboard(state_dir: StateDir, global: &Global) -> Result<Exit, Failure> {
-    let opening = |ownership| opening(global, ownership);
     // Before anything is started for it.
-    opening(tui::Ownership::Attached)?;
-    let files = pipeline_files(global).await?;
-    let Some(runtime) = start_or_attach(state_dir.clone(), files.clone(), global).await? else {
-        return Err(nothing_to_show());
-    };
-    match runtime {
-        Serving::Attached(handle) => {
-            let opening = opening(tui::Ownership::Attached)?;
-            tui::run(handle, opening).await.map_err(terminal_failure)?;
+    opening(global, tui::Ownership::Attached)?;
+    loop {
+        let files = pipeline_files(global).await?;
+        match show(&state_dir, &files, global).await? {
+            tui::Leave::Close => return Ok(Exit::Done),
+            tui::Leave::Background => return background::detach(state_dir, files, global).await,
+            tui::Leave::Init => {
+                init::init(&args::Init::default()).await?;
+            }
+            tui::Leave::Demo => return demo::demo(args::Demo::default(), global).await,
         }
-        Serving::Inside(runtime) => {
+    }
+}
+
+async fn show(
+    state_dir: &StateDir,
+    files: &[PathBuf],
+    global: &Global,
+) -> Result<tui::Leave, Failure> {
+    let opening = |ownership| opening(global, ownership);
+    match start_or_attach(state_dir.clone(), files.to_owned(), global).await? {
+        Some(Serving::Attached(handle)) => {
+            let opening = opening(tui::Ownership::Attached)?;
+            tui::run(handle, opening).await.map_err(terminal_failure)
+        }
+        Some(Serving::Inside(runtime)) => {
             let opening = opening(tui::Ownership::Inside)?;
             let left = tokio::select! {
-                left = tui::run(runtime.handle.clone(), opening) => {
-                    left.map_err(terminal_failure)?
-                }
+                left = tui::run(runtime.handle.clone(), opening) => left.map_err(terminal_failure)?,
                 () = runtime.ended() => tui::Leave::Close,
             };
             runtime.shut_down().await?;
-            if left == tui::Leave::Background {
-                return background::detach(state_dir, files, global).await;
-            }
+            Ok(left)
+        }
+        // Nothing to serve yet: a greeting, and nothing is written anywhere.
+        None => {
+            let handle = RuntimeHandle::attach_or_read(state_dir.clone()).await?;
+            let opening = opening(tui::Ownership::Attached)?;
+            tui::run(handle, opening).await.map_err(terminal_failure)
         }
     }
-    Ok(Exit::Done)
 }
 
 pub(super) fn terminal_failure(error: std::io::Error) -> Failure {

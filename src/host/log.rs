@@ -142,7 +142,11 @@ impl LogReader {
     }
 
     /// Finds the last line before `end` that `wanted` accepts.
-    pub fn find_last(&self, end: usize, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<usize>> {
+    pub fn find_last(
+        &self,
+        end: usize,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> io::Result<Option<usize>> {
         let mut upto = end.min(self.line_count());
         while upto > 0 {
             let from = (upto - 1) / STRIDE * STRIDE;
@@ -277,7 +281,15 @@ impl Scan {
             .unicode(!words.is_ascii())
             .build()
             .expect("escaped words are a pattern");
-        Self { pattern, keeps, found: Vec::new(), offset: 0, line: 0, in_line: false, is_behind: true }
+        Self {
+            pattern,
+            keeps,
+            found: Vec::new(),
+            offset: 0,
+            line: 0,
+            in_line: false,
+            is_behind: true,
+        }
     }
 
     pub fn is_behind(&self) -> bool {
@@ -407,7 +419,9 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut reader = LogReader::new(file.path());
         let all: Vec<String> = (0..60_000)
-            .map(|n| format!("{n} {}{}", "x".repeat(n % 60), if n % 7 == 0 { " Error" } else { "" }))
+            .map(|n| {
+                format!("{n} {}{}", "x".repeat(n % 60), if n % 7 == 0 { " Error" } else { "" })
+            })
             .collect();
         let mut scans = [
             Scan::new("error", Keeps::Matching),

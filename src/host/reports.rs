@@ -1,4 +1,4 @@
-//! Test reports that actions leave: JUnit XML, which every test runner can write (CTest too, with
+//! Test reports that actions leave: `JUnit` XML, which every test runner can write (`CTest` too, with
 //! `--output-junit`).
 
 use std::{
@@ -120,7 +120,7 @@ fn matching(workspace: &Path, patterns: &[String]) -> Vec<PathBuf> {
     files.filter(fits).collect()
 }
 
-/// Reads the cases of one JUnit file.
+/// Reads the cases of one `JUnit` file.
 fn parse(text: &str) -> Result<Vec<Case>, String> {
     let mut reader = Reader::from_str(text);
     let (mut cases, mut suites) = (Vec::new(), Vec::new());
@@ -145,11 +145,11 @@ fn parse(text: &str) -> Result<Vec<Case>, String> {
                 "skipped" => skip(open.as_mut()),
                 _ => {}
             },
-            Event::Text(text) => words.iter_mut().for_each(|it| it.push_str(&text)),
-            Event::CData(text) => words.iter_mut().for_each(|it| it.push_str(&text)),
+            Event::Text(text) => append(&mut words, &text),
+            Event::CData(text) => append(&mut words, &text),
             Event::GeneralRef(name) => {
                 let character = quick_xml::escape::resolve_predefined_entity(&name);
-                words.iter_mut().for_each(|it| it.push_str(character.unwrap_or_default()));
+                append(&mut words, character.unwrap_or_default());
             }
             Event::End(tag) => match tag.name().as_ref() {
                 "testsuite" => drop(suites.pop()),
@@ -169,9 +169,18 @@ fn parse(text: &str) -> Result<Vec<Case>, String> {
     Ok(cases)
 }
 
+/// Adds to the text below a failure; outside of failures nobody reads text.
+fn append(words: &mut Option<String>, text: &str) {
+    if let Some(words) = words {
+        words.push_str(text);
+    }
+}
+
 fn attribute(tag: &BytesStart<'_>, name: &str) -> String {
     let found = tag.try_get_attribute(name).ok().flatten();
-    let value = found.and_then(|it| it.normalized_value(XmlVersion::Implicit1_0).ok().map(std::borrow::Cow::into_owned));
+    let value = found.and_then(|it| {
+        it.normalized_value(XmlVersion::Implicit1_0).ok().map(std::borrow::Cow::into_owned)
+    });
     value.unwrap_or_default()
 }
 

@@ -16,8 +16,8 @@ use crate::{
         state::{Release, ResolvedAction},
     },
     model::{
-        ActionName, ApprovalDecision, Artifacts, ErrorDetails, ExecutionId, JobSuccess, Lane, Pipeline,
-        PipelineName, RevisionId, SourceRevision, StageName, Timestamp, Trigger,
+        ActionName, ApprovalDecision, Artifacts, ErrorDetails, ExecutionId, JobSuccess, Lane,
+        Pipeline, PipelineName, RevisionId, SourceRevision, StageName, Timestamp, Trigger,
         variable::{PIPELINE_NAMESPACE, Variables},
     },
 };

@@ -13,7 +13,9 @@ mod schema;
 use std::path::{Path, PathBuf};
 
 pub use decisions::DecisionRecord;
-pub use history::{ActionRecord, DecidedGate, DeclinedRecord, ExecutionRecord, History, SuccessfulAction};
+pub use history::{
+    ActionRecord, DecidedGate, DeclinedRecord, ExecutionRecord, History, SuccessfulAction,
+};
 pub use prune::{EndedExecution, forget};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use thiserror::Error;

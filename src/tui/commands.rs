@@ -78,11 +78,12 @@ commands! {
     NextMark, "next-mark", "Go to the next mark", [Detail: ["'"]];
     ShiftRight, "shift-right", "Move the log's lines to the left", [Detail: [">"]];
     ShiftLeft, "shift-left", "Move the log's lines back", [Detail: ["<"]];
+    Merge, "merge-logs", "The logs of all actions of the stage as one, or the action's own again", [Detail: ["*"]];
     Select, "select", "Select lines of the log, j and k extend, y y copies", [Detail: ["v"]];
     Yank, "copy", "Copy the selected lines, or the window of the log", [Main: ["y y"]];
     YankRevision, "copy-revision", "Copy the commit id", [Main: ["y r"]];
     YankExecution, "copy-execution", "Copy the execution id", [Main: ["y e"]];
-    YankCommand, "copy-command", "Copy a command line that does what the keys do here", [Main: ["y c"]];
+    YankLine, "copy-command", "Copy a command line that does what the keys do here", [Main: ["y c"]];
     Snapshot, "snapshot", "Copy the screen as text, for a chat", [Main: ["Y"]];
     Pager, "pager", "Open the log, or the text, in $PAGER", [Main: ["o"]];
     Stream, "stream", "Show the log on the normal screen; a key comes back", [Main: ["s"]];
@@ -114,6 +115,8 @@ commands! {
     Patch, "patch", "The selected commit with its message and patch", [Dialog: ["enter"]];
     Bisect, "bisect", "The commits since this action last succeeded", [Main: ["b"]];
     Defer, "defer", "Let the decision take effect later", [Dialog: ["D"]];
+    Init, "init", "Write a pipeline for the repository you stand in, where there is none yet", [Main: ["i"]];
+    Demo, "demo", "See everything on a throw-away repository, where there is no pipeline yet", [Main: ["D"]];
     Theme, "theme", "Choose a theme", [Main: ["ctrl+t"]];
     Mouse, "mouse", "Mouse on or off (off: the terminal selects text)", [Main: ["f10"]];
     Palette, "palette", "Find any command by name", [Main: [":"]];

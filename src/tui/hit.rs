@@ -7,8 +7,14 @@ use crate::model::{ActionName, Lane, PipelineName, StageName};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    Lane { pipeline: PipelineName, lane: Option<Lane> },
-    Action { stage: StageName, action: Option<ActionName> },
+    Lane {
+        pipeline: PipelineName,
+        lane: Option<Lane>,
+    },
+    Action {
+        stage: StageName,
+        action: Option<ActionName>,
+    },
     Detail,
     /// The edge between the view and the detail pane.
     Divider,

@@ -54,10 +54,8 @@ impl Keymap {
             let keys = bound.entry(context).or_default();
             for command in Command::ALL {
                 let is_letter = |key: &str| key.chars().count() == 1;
-                let moves = matches!(
-                    command,
-                    Command::Left | Command::Right | Command::Up | Command::Down
-                );
+                let moves =
+                    matches!(command, Command::Left | Command::Right | Command::Up | Command::Down);
                 let spared = |key: &&str| {
                     preset == Preset::ArrowsOnly
                         && context == Context::Main
@@ -122,7 +120,8 @@ impl Keymap {
                 None => {}
             }
             let chord = format!("{typed} ");
-            begins_chord |= keys.range(chord.clone()..).next().is_some_and(|it| it.0.starts_with(&chord));
+            begins_chord |=
+                keys.range(chord.clone()..).next().is_some_and(|it| it.0.starts_with(&chord));
         }
         if begins_chord {
             self.pending = Some(typed);
@@ -134,13 +133,17 @@ impl Keymap {
     /// Returns the keys of a command, the context's own before the general ones.
     fn keys_of(&self, command: Command, context: Context) -> impl Iterator<Item = &str> {
         let layers = context.layers().filter_map(|it| self.bound.get(&it));
-        layers.flatten().filter(move |(_, bound)| **bound == Bound::Command(command)).map(|it| it.0.as_str())
+        layers
+            .flatten()
+            .filter(move |(_, bound)| **bound == Bound::Command(command))
+            .map(|it| it.0.as_str())
     }
 
     /// Returns the key people are told about: the one the table names first, if it still holds.
     pub(super) fn first_key(&self, command: Command, context: Context) -> Option<&str> {
         let known = context.layers().flat_map(|it| command.default_keys(it));
-        let mut known = known.filter_map(|key| self.keys_of(command, context).find(|it| *it == key));
+        let mut known =
+            known.filter_map(|key| self.keys_of(command, context).find(|it| *it == key));
         known.next().or_else(|| self.keys_of(command, context).next())
     }
 
@@ -164,8 +167,20 @@ impl Context {
 /// Tells whether a key is written the way the table writes keys.
 pub(super) fn is_key(text: &str) -> bool {
     const NAMED: [&str; 14] = [
-        "enter", "esc", "tab", "shift+tab", "left", "right", "up", "down", "home", "end", "pageup",
-        "pagedown", "space", "backspace",
+        "enter",
+        "esc",
+        "tab",
+        "shift+tab",
+        "left",
+        "right",
+        "up",
+        "down",
+        "home",
+        "end",
+        "pageup",
+        "pagedown",
+        "space",
+        "backspace",
     ];
     text.split(' ').all(|key| {
         let base = key.strip_prefix("ctrl+").unwrap_or(key);

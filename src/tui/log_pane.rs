@@ -32,8 +32,16 @@ pub(super) struct Line {
     pub bytes: Vec<u8>,
 }
 
+/// Which log is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Source {
+    Attempt(ActionExecutionId),
+    /// Several as one.
+    Merged(PathBuf),
+}
+
 struct Open {
-    id: ActionExecutionId,
+    source: Source,
     reader: LogReader,
     times: Option<LogTimes>,
     /// The first line of the window: of the log, or of what the filter lets through.
@@ -77,13 +85,18 @@ impl Search {
 impl Open {
     fn new(shown: &Shown, path: &Path) -> Self {
         let failed = shown.has_failed();
+        let source = Source::Attempt(shown.id);
+        Self { source, follow: !failed, seek_error: failed, ..Self::at(LogReader::new(path)) }
+    }
+
+    fn at(reader: LogReader) -> Self {
         Self {
-            id: shown.id,
-            reader: LogReader::new(path),
+            source: Source::Merged(PathBuf::new()),
+            reader,
             times: None,
             top: 0,
-            follow: !failed,
-            seek_error: failed,
+            follow: false,
+            seek_error: false,
             search: None,
             filter: None,
             marks: Vec::new(),
@@ -149,7 +162,7 @@ impl LogPane {
             self.window.clear();
             return;
         };
-        if self.open.as_ref().is_some_and(|open| open.id == shown.id) {
+        if self.open.as_ref().is_some_and(|open| open.source == Source::Attempt(shown.id)) {
             if let Some(open) = &mut self.open
                 && open.follow
                 && shown.has_failed()
@@ -163,6 +176,16 @@ impl LogPane {
         self.open = Some(Open { times: LogTimes::beside(&path), ..Open::new(shown, &path) });
         self.shift = 0;
         self.window.clear();
+    }
+
+    /// Points at logs that were merged into a file.
+    pub(super) fn show_merged(&mut self, path: &Path) {
+        let source = Source::Merged(path.to_owned());
+        if self.open.as_ref().is_none_or(|open| open.source != source) {
+            let reader = LogReader::new(path);
+            self.open = Some(Open { source, ..Open::at(reader) });
+            self.window.clear();
+        }
     }
 
     /// Reads what was written since and the lines that fit; `true` if the picture changes.

@@ -37,11 +37,13 @@ fn for_background() -> &'static str {
         Ok(ThemeMode::Light) => "paper",
         Ok(ThemeMode::Dark) => "midnight",
         // A multiplexer may have swallowed the answer; then an older convention may help.
-        Err(_) => match std::env::var("COLORFGBG").ok().as_deref().and_then(|it| it.rsplit(';').next()) {
-            Some("7" | "15") => "paper",
-            Some(_) => "midnight",
-            None => "default",
-        },
+        Err(_) => {
+            match std::env::var("COLORFGBG").ok().as_deref().and_then(|it| it.rsplit(';').next()) {
+                Some("7" | "15") => "paper",
+                Some(_) => "midnight",
+                None => "default",
+            }
+        }
     }
 }
 
@@ -89,11 +91,10 @@ impl Look {
             it.contains("utf-8") || it.contains("utf8") || matches!(it.as_str(), "c" | "posix")
         });
         let glyphs = match glyphs {
-            Some(GlyphSet::Ascii) => Glyphs::ASCII,
             Some(GlyphSet::Nerd) => Glyphs::NERD,
             Some(GlyphSet::Unicode) => Glyphs::UNICODE,
             None if unicode => Glyphs::UNICODE,
-            None => Glyphs::ASCII,
+            Some(GlyphSet::Ascii) | None => Glyphs::ASCII,
         };
         Ok(Self { theme: Theme::find(name, depth)?, glyphs, motion, mouse, depth })
     }

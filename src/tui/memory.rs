@@ -54,7 +54,8 @@ impl Memory {
     pub(super) fn keep(&self, state_dir: &Path) {
         let Ok(text) = serde_json::to_string(self) else { return };
         let mut options = std::fs::OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(file(state_dir));
+        let file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(file(state_dir));
         let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
     }
 }

@@ -28,20 +28,20 @@ pub use look::{ColorChoice, Look};
 use memory::Memory;
 use notice::Notices;
 use ratatui::{buffer::Buffer, layout::Rect};
+use settings::Loaded;
+pub use settings::{GlyphSet, Settings, SettingsFile};
 use terminal::Screen;
 pub use terminal::require as require_terminal;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
-use settings::Loaded;
-pub use settings::{GlyphSet, Settings, SettingsFile};
-use ui::{Paged, Ui, Wish};
+use ui::{Merged, Paged, Ui, Wish, past::Past};
 
 use crate::{
     ansi,
     engine::{Board, board::Severity},
-    host::{clock, environment, foreground, log},
+    host::{clock, environment, foreground, log, log_merge},
     model::{ActionExecutionId, ApprovalToken, Span, Timestamp},
     runtime::{
         Receipt, RuntimeHandle, SubmitError,
@@ -65,6 +65,10 @@ pub enum Leave {
     Close,
     /// The runtime is to go on without the dashboard.
     Background,
+    /// A pipeline is to be written for the repository.
+    Init,
+    /// The demo is to be shown.
+    Demo,
 }
 
 /// How often elapsed times, spinners and open logs are looked at while something runs.
@@ -77,19 +81,36 @@ const FRAME: Duration = Duration::from_millis(30);
 /// What background work has brought.
 enum Answer {
     Told(Question, u64, Arc<Told>),
+    Merged(Box<Merged>),
+    Failed(String),
     /// Settings or themes have changed on disk.
     Changed,
     Review(ApprovalToken, Box<Review>),
     Submitted(Result<Receipt, SubmitError>),
 }
 
-/// Draws one frame of a board without a terminal, for snapshots and measurements.
-pub fn render(board: Arc<Board>, look: &Look, area: Rect, now: Timestamp) -> Buffer {
-    let ui = Ui::new(board, Ownership::Attached);
-    let mut buffer = Buffer::empty(area);
-    let scene = views::Scene { ui: &ui, look, now, beat: 0 };
-    views::draw(&scene, area, &mut buffer, &mut Hits::default());
-    buffer
+/// A dashboard without a terminal, for measurements.
+pub struct Picture {
+    ui: Ui,
+    look: Look,
+}
+
+impl Picture {
+    pub fn new(board: Arc<Board>, look: Look) -> Self {
+        Self { ui: Ui::new(board, Ownership::Attached), look }
+    }
+
+    pub fn set_board(&mut self, board: Arc<Board>) {
+        self.ui.set_board(board);
+    }
+
+    /// Draws one frame.
+    pub fn draw(&self, area: Rect, now: Timestamp) -> Buffer {
+        let mut buffer = Buffer::empty(area);
+        let scene = views::Scene { ui: &self.ui, look: &self.look, now, beat: 0 };
+        views::draw(&scene, area, &mut buffer, &mut Hits::default());
+        buffer
+    }
 }
 
 /// What the dashboard is opened with.
@@ -317,7 +338,7 @@ impl Dashboard {
         if self.ui.log.is_behind() {
             return FRAME;
         }
-        if self.ui.something_runs() {
+        if self.ui.something_runs() || self.ui.counts_down(clock::now()) {
             return BEAT;
         }
         let now = clock::now();
@@ -330,7 +351,7 @@ impl Dashboard {
     }
 
     fn draw(&mut self) -> io::Result<Flow> {
-        let now = self.ui.past.as_ref().and_then(|it| it.now()).unwrap_or_else(clock::now);
+        let now = self.ui.past.as_ref().and_then(Past::now).unwrap_or_else(clock::now);
         if self.ui.toast.as_ref().is_some_and(|toast| toast.until <= clock::now()) {
             self.ui.toast = None;
         }
@@ -478,6 +499,20 @@ impl Dashboard {
                 let text = self.picture();
                 self.copy(&text)?;
             }
+            Wish::Merge(logs) => {
+                let with_path = |(name, id)| (name, self.handle.log_path(id));
+                let logs: Vec<_> = logs.into_iter().map(with_path).collect();
+                let (answers, selection) = (self.answers.clone(), self.ui.selection.clone());
+                tokio::spawn(async move {
+                    let merged = tokio::task::spawn_blocking(move || log_merge::merge(&logs)).await;
+                    let answer = match merged {
+                        Ok(Ok(file)) => Answer::Merged(Box::new(Merged { selection, file })),
+                        Ok(Err(error)) => Answer::Failed(format!("cannot merge the logs: {error}")),
+                        Err(error) => Answer::Failed(error.to_string()),
+                    };
+                    let _ = answers.send(answer).await;
+                });
+            }
             Wish::Pager(paged) => return Ok(Flow::Lend(Lend::Pager(paged))),
             Wish::Run(line) => return Ok(Flow::Lend(Lend::Line(line))),
             Wish::Stream(id) => return Ok(Flow::Lend(Lend::Stream(id))),
@@ -537,6 +572,8 @@ impl Dashboard {
         let now: Timestamp = clock::now();
         match answer {
             Answer::Told(question, asked, told) => self.ui.told(question, asked, told, now),
+            Answer::Merged(merged) => self.ui.merged = Some(*merged),
+            Answer::Failed(words) => self.ui.say(Severity::Problem, words, now),
             Answer::Changed => {
                 self.load_settings();
                 let name = self.look.theme.name.clone();

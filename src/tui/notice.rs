@@ -18,6 +18,8 @@ pub enum Notify {
     Off,
 }
 
+const BELL: &str = "\x07";
+
 /// Remembers what needed somebody, to tell what is new.
 #[derive(Default)]
 pub(super) struct Notices {
@@ -74,8 +76,7 @@ fn sequence(notify: Notify, words: &str, variable: impl Fn(&str) -> Option<Strin
     let in_multiplexer = variable("TMUX").is_some() || variable("STY").is_some();
     match notify {
         Notify::Off => String::new(),
-        Notify::Bell => "\x07".to_owned(),
-        Notify::Auto if in_multiplexer => "\x07".to_owned(),
+        Notify::Auto if in_multiplexer => BELL.to_owned(),
         Notify::Auto if term.contains("kitty") => format!("\x1b]99;;{words}\x1b\\"),
         Notify::Auto if ["iTerm.app", "WezTerm", "ghostty"].contains(&terminal.as_str()) => {
             format!("\x1b]9;{words}\x1b\\")
@@ -83,7 +84,7 @@ fn sequence(notify: Notify, words: &str, variable: impl Fn(&str) -> Option<Strin
         Notify::Auto if ["foot", "rxvt"].iter().any(|it| term.starts_with(it)) => {
             format!("\x1b]777;notify;stagegate;{words}\x1b\\")
         }
-        Notify::Auto => "\x07".to_owned(),
+        Notify::Auto | Notify::Bell => BELL.to_owned(),
     }
 }
 

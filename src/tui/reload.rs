@@ -9,7 +9,9 @@ use super::{Answer, settings::SettingsFile};
 use crate::host::environment;
 
 /// Watching ends when this goes.
-pub(super) struct Watched(#[expect(dead_code, reason = "watches as long as it lives")] RecommendedWatcher);
+pub(super) struct Watched(
+    #[expect(dead_code, reason = "watches as long as it lives")] RecommendedWatcher,
+);
 
 /// Watches the folders in which settings and themes lie; editors replace files, so a watch on the
 /// file itself would see one change and no second.

@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::StreamExt;
 
-use super::Dashboard;
+use super::{Dashboard, terminal::Screen};
 use crate::{ansi, host::log::LogReader, model::ActionExecutionId};
 
 /// Terminals take no longer sequence than about this.
@@ -48,7 +48,7 @@ impl Dashboard {
         keys: &mut EventStream,
     ) -> io::Result<()> {
         let mut reader = LogReader::new(&self.handle.log_path(id));
-        self.screen.show_normal_screen()?;
+        Screen::show_normal_screen()?;
         // The first look takes a long log in several steps.
         while reader.refresh()? && reader.is_behind() {}
         let mut next = reader.line_count().saturating_sub(BACKFILL);

@@ -50,7 +50,7 @@ impl Screen {
     }
 
     /// Leaves the alternate screen and keeps the keyboard.
-    pub(super) fn show_normal_screen(&mut self) -> io::Result<()> {
+    pub(super) fn show_normal_screen() -> io::Result<()> {
         execute!(io::stdout(), terminal::LeaveAlternateScreen, cursor::Show)
     }
 

@@ -134,7 +134,8 @@ fn own_theme(name: &str) -> PathBuf {
 pub fn own_themes() -> Vec<String> {
     let folder = environment::configuration().map(|it| it.join("themes"));
     let files = folder.and_then(|it| std::fs::read_dir(it).ok()).into_iter().flatten().flatten();
-    let files = files.map(|it| it.path()).filter(|it| it.extension().is_some_and(|it| it == "toml"));
+    let files =
+        files.map(|it| it.path()).filter(|it| it.extension().is_some_and(|it| it == "toml"));
     let mut names: Vec<String> =
         files.filter_map(|it| Some(it.file_stem()?.to_string_lossy().into_owned())).collect();
     names.sort();
@@ -248,7 +249,6 @@ impl Theme {
     pub fn style(&self, role: Role) -> Style {
         self.styles.get(role as usize).copied().unwrap_or_default()
     }
-
 }
 
 #[derive(Deserialize)]
@@ -417,7 +417,8 @@ mod tests {
     #[test]
     fn a_base16_scheme_becomes_a_theme() {
         let keys = "0123456789ABCDEF".chars();
-        let text: String = keys.map(|it| format!("base0{it}: \"0{it}0{it}0{it}\"\n")).collect();
+        let lines: Vec<_> = keys.map(|it| format!("base0{it}: \"0{it}0{it}0{it}\"")).collect();
+        let text = lines.join("\n");
         let theme = Theme::of_base16("scheme", &text, Depth::True).unwrap();
         assert_eq!(theme.style(Role::Failed).fg, Some(Color::Rgb(8, 8, 8)));
         let wrong = Theme::of_base16("scheme", "base00: \"000000\"", Depth::True).unwrap_err();

@@ -5,12 +5,12 @@ use std::process::Command;
 use crate::support::{GATE, Home, PROGRAM, eventually, pipeline, stage};
 
 /// A tmux server of the test's own.
-struct Terminal {
+pub(crate) struct Terminal {
     socket: String,
 }
 
 /// Tells whether tmux is there; without it these tests say so and do nothing, except in CI.
-fn has_tmux() -> bool {
+pub(crate) fn has_tmux() -> bool {
     let there = Command::new("tmux").arg("-V").output().is_ok();
     if !there {
         assert!(std::env::var_os("CI").is_none(), "CI has tmux");
@@ -21,7 +21,7 @@ fn has_tmux() -> bool {
 
 impl Terminal {
     /// Opens a shell in the home's repository.
-    fn open(home: &Home, columns: u16, rows: u16) -> Self {
+    pub(crate) fn open(home: &Home, columns: u16, rows: u16) -> Self {
         let socket = home.root().join("tmux").to_string_lossy().into_owned();
         let terminal = Self { socket };
         let (columns, rows) = (columns.to_string(), rows.to_string());
@@ -44,23 +44,28 @@ impl Terminal {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"])
     }
 
-    fn line(&self, text: &str) {
+    /// Returns the screen with its colours.
+    pub(crate) fn colours(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-e", "-N"])
+    }
+
+    pub(crate) fn line(&self, text: &str) {
         self.tmux(&["send-keys", "-l", text]);
         self.tmux(&["send-keys", "Enter"]);
     }
 
-    fn keys(&self, keys: &[&str]) {
+    pub(crate) fn keys(&self, keys: &[&str]) {
         for key in keys {
             self.tmux(&["send-keys", key]);
         }
     }
 
     #[track_caller]
-    fn wait_for(&self, text: &str) -> String {
+    pub(crate) fn wait_for(&self, text: &str) -> String {
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             eventually(text, || Some(self.screen()).filter(|screen| screen.contains(text)))
         }));
@@ -169,9 +174,11 @@ fn help_palette_resize_and_suspend_leave_everything_in_order() {
     terminal.wait_for("Review the gate");
     terminal.keys(&["Escape", ":"]);
     terminal.tmux(&["send-keys", "-l", "theme"]);
-    terminal.wait_for("Next theme");
+    terminal.wait_for("Choose a theme");
     terminal.keys(&["Enter"]);
-    terminal.wait_for("theme midnight");
+    terminal.wait_for("modus-tritanopia");
+    terminal.keys(&["j", "Enter"]);
+    terminal.wait_until_gone("modus-tritanopia");
     for (columns, rows) in [("20", "5"), ("200", "50"), ("1", "1"), ("61", "11"), ("100", "30")] {
         terminal.tmux(&["resize-window", "-x", columns, "-y", rows]);
     }
@@ -248,4 +255,108 @@ fn a_dashboard_can_be_left_and_its_runtime_goes_on() {
     home.ok(&["approve", "shop/Release/gate", "--token", &token, "-m", "ok"]);
     home.newest_becomes("shop", "Succeeded");
     assert!(home.run(&["shutdown"]).stderr.contains("has ended"));
+}
+
+const NOISY: &str = r#"
+[[stage]]
+name = "Build"
+[[stage.action]]
+name = "make"
+category = "Build"
+commands = ["for n in $(seq 1 3000); do echo line $n; done; echo a needle here; echo done"]
+output_artifacts = [{ name = "out", files = ["file.txt"] }]
+"#;
+
+#[test]
+fn a_finished_execution_is_searched_browsed_and_played_again() {
+    if !has_tmux() {
+        return;
+    }
+    let home = Home::with_pipeline(&pipeline("shop", "main", NOISY));
+    let terminal = Terminal::open(&home, 140, 40);
+    terminal.line(PROGRAM);
+    terminal.wait_for("The next commit starts an execution");
+    home.commit("feat: pears");
+    home.newest_becomes("shop", "Succeeded");
+    terminal.keys(&["4"]);
+    terminal.wait_for("critical path");
+    terminal.keys(&["G"]);
+    terminal.wait_for("3002 lines");
+    // Search and filter go through the whole log.
+    terminal.keys(&["/"]);
+    terminal.tmux(&["send-keys", "-l", "line 1234"]);
+    terminal.keys(&["Enter"]);
+    terminal.wait_for("/line 1234 1 of 1");
+    terminal.keys(&["Escape", "&"]);
+    terminal.tmux(&["send-keys", "-l", "needle"]);
+    terminal.keys(&["Enter"]);
+    terminal.wait_for("a needle here");
+    terminal.wait_until_gone("line 2999");
+    terminal.keys(&["Escape", "]", "Tab"]);
+    terminal.wait_for("1 files");
+    terminal.keys(&["Enter"]);
+    terminal.wait_for("artifact out");
+    terminal.keys(&["Escape", "["]);
+    terminal.keys(&["1"]);
+    terminal.keys(&[","]);
+    let past = terminal.wait_for("PAST");
+    assert!(past.contains("Succeeded"), "{past}");
+    terminal.keys(&["{", "{", "S"]);
+    terminal.wait_for("this is the past");
+    terminal.keys(&["Escape"]);
+    terminal.wait_until_gone("PAST");
+    terminal.keys(&["3"]);
+    terminal.wait_for("executions of shop");
+    terminal.keys(&["6"]);
+    terminal.wait_for("lead time");
+    terminal.keys(&["q", "q"]);
+    terminal.wait_for("ready>");
+}
+
+#[test]
+fn settings_bring_keys_and_commands_and_are_read_again_when_they_change() {
+    if !has_tmux() {
+        return;
+    }
+    let home = Home::with_pipeline(&pipeline("shop", "main", GATE));
+    let folder = home.root().join(".config/stagegate");
+    std::fs::create_dir_all(&folder).unwrap();
+    let settings = folder.join("config.toml");
+    let text = "[dashboard.keys]\n\"f2\" = \"fleet\"\n\"f3\" = \"fleeet\"\n\
+                [[dashboard.command]]\nkey = \"f4\"\nrun = \"echo at {pipeline}\"\n";
+    std::fs::write(&settings, text).unwrap();
+    let terminal = Terminal::open(&home, 120, 36);
+    terminal.line(PROGRAM);
+    terminal.wait_for(":3: there is no command fleeet; did you mean fleet?");
+    terminal.keys(&["F2"]);
+    terminal.wait_for("lead time");
+    terminal.keys(&["F4"]);
+    terminal.wait_for("Enter goes back");
+    assert!(terminal.screen().contains("at shop"), "{}", terminal.screen());
+    terminal.keys(&["Enter"]);
+    terminal.wait_for("lead time");
+    std::fs::write(&settings, "[dashboard.keys]\n\"f5\" = \"events\"\n").unwrap();
+    eventually("the new key acts", || {
+        terminal.keys(&["F5"]);
+        terminal.screen().contains("events, the newest").then_some(())
+    });
+    terminal.keys(&["C-c"]);
+    terminal.wait_for("ready>");
+}
+
+#[test]
+fn where_nothing_is_yet_the_dashboard_greets_and_leads_on() {
+    if !has_tmux() {
+        return;
+    }
+    let home = Home::new();
+    let terminal = Terminal::open(&home, 100, 30);
+    terminal.line(PROGRAM);
+    terminal.wait_for("Nothing here yet");
+    assert!(!home.state_dir().exists(), "looking writes nothing");
+    terminal.keys(&["i"]);
+    terminal.wait_for("The next commit starts an execution");
+    assert!(home.repository().join("stagegate.toml").is_file());
+    terminal.keys(&["q"]);
+    terminal.wait_for("ready>");
 }

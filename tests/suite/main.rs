@@ -21,6 +21,7 @@ mod git_source;
 mod hostile;
 mod keeping;
 mod modes;
+mod pictures;
 mod recovery;
 mod resources;
 mod samples;

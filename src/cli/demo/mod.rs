@@ -23,7 +23,10 @@ pub(super) async fn demo(arguments: args::Demo, global: &args::Global) -> Result
         None
     } else {
         let opening = serve::opening(global, tui::Ownership::Demo);
-        Some(opening.map_err(|failure| failure.hint("`stagegate demo --plain` needs no terminal"))?)
+        Some(
+            opening
+                .map_err(|failure| failure.hint("`stagegate demo --plain` needs no terminal"))?,
+        )
     };
     let unusable = |error: std::io::Error| Failure::usage(format!("cannot make the demo: {error}"));
     let world = World::create(arguments.keep.as_deref()).await.map_err(unusable)?;
@@ -34,10 +37,7 @@ pub(super) async fn demo(arguments: args::Demo, global: &args::Global) -> Result
     let script = world.play(handle.board());
     let showing = async {
         let Some(opening) = opening else { return show_plainly(&handle).await };
-        tui::run(handle.clone(), opening)
-            .await
-            .map(drop)
-            .map_err(serve::terminal_failure)
+        tui::run(handle.clone(), opening).await.map(drop).map_err(serve::terminal_failure)
     };
     let shown = tokio::select! {
         shown = showing => shown,

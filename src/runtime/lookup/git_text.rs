@@ -15,7 +15,8 @@ pub(super) async fn answer(
     let output = match &question {
         TextQuestion::Patch { git_dir, commit } => {
             let format = "--format=commit %H%nauthor %an <%ae>%ndate   %ad%n%n%B";
-            let options = ["--no-show-signature", "--no-ext-diff", "--date=iso", "--stat", "--patch"];
+            let options =
+                ["--no-show-signature", "--no-ext-diff", "--date=iso", "--stat", "--patch"];
             Git::at(git_dir, "show").args(options).args([format, commit, "--"]).output().await?
         }
         TextQuestion::Diff { git_dir, from, to } => {
@@ -33,7 +34,8 @@ pub(super) async fn answer(
         }
         TextQuestion::Files { git_dir, tree } => {
             let git_dir = git_dir.as_deref().unwrap_or(artifacts);
-            let output = Git::at(git_dir, "ls-tree").args(["-r", "-l", "-z", tree]).output().await?;
+            let output =
+                Git::at(git_dir, "ls-tree").args(["-r", "-l", "-z", tree]).output().await?;
             return Ok(files(&output));
         }
         TextQuestion::File { git_dir, tree, path } => {

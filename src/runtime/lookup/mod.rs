@@ -38,6 +38,8 @@ pub enum Question {
     Fleet,
     /// Everything about one attempt of an action.
     Action(ActionExecutionId),
+    /// What the tests of an execution have come to.
+    Tests(ExecutionId),
     /// What was decided at a gate before.
     Decisions(PipelineName, StageName, ActionName),
     Text(TextQuestion),
@@ -47,14 +49,32 @@ pub enum Question {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TextQuestion {
     /// The commits of a range with their messages and patches.
-    Patch { git_dir: std::path::PathBuf, commit: String },
+    Patch {
+        git_dir: std::path::PathBuf,
+        commit: String,
+    },
     /// The difference between two commits; from nothing, if there is no first.
-    Diff { git_dir: std::path::PathBuf, from: Option<String>, to: String },
+    Diff {
+        git_dir: std::path::PathBuf,
+        from: Option<String>,
+        to: String,
+    },
     /// The commits between two.
-    Log { git_dir: std::path::PathBuf, from: String, to: String },
+    Log {
+        git_dir: std::path::PathBuf,
+        from: String,
+        to: String,
+    },
     /// The files of an artifact.
-    Files { git_dir: Option<std::path::PathBuf>, tree: String },
-    File { git_dir: Option<std::path::PathBuf>, tree: String, path: String },
+    Files {
+        git_dir: Option<std::path::PathBuf>,
+        tree: String,
+    },
+    File {
+        git_dir: Option<std::path::PathBuf>,
+        tree: String,
+        path: String,
+    },
 }
 
 /// What there is to tell.
@@ -67,10 +87,19 @@ pub enum Told {
     Usual(Usual),
     Fleet(Fleet),
     Action(Box<ActionDetails>),
+    Tests(Tests),
     Decisions(Vec<DecisionRecord>),
     Text(Vec<String>),
     /// Why it cannot be told.
     Nothing(String),
+}
+
+/// How many tests there were, by what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tests {
+    pub passed: usize,
+    pub failed: usize,
+    pub skipped: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -170,9 +199,7 @@ fn from_history(
     question: Question,
 ) -> Result<Told, StoreError> {
     Ok(match question {
-        Question::Executions(pipeline) => {
-            Told::Executions(history.executions(&pipeline, LISTED)?)
-        }
+        Question::Executions(pipeline) => Told::Executions(history.executions(&pipeline, LISTED)?),
         Question::Story(id) => match Story::read(history, id)? {
             Some(story) => Told::Story(Box::new(story)),
             None => Told::Nothing(format!("the history has no execution {}", id.short())),
@@ -183,13 +210,25 @@ fn from_history(
         }
         Question::Usual(pipeline, lane) => Told::Usual(Usual::read(history, &pipeline, &lane)?),
         Question::Fleet => {
-            let names = handle.board().borrow().pipelines.iter().map(|it| it.name.clone()).collect();
+            let names =
+                handle.board().borrow().pipelines.iter().map(|it| it.name.clone()).collect();
             Told::Fleet(Fleet::read(history, names)?)
         }
         Question::Action(id) => match details(history, handle, id)? {
             Some(details) => Told::Action(Box::new(details)),
             None => Told::Nothing("the history has nothing about it yet".to_owned()),
         },
+        Question::Tests(id) => {
+            let mut tests = Tests::default();
+            for action in history.actions(&id.to_string())? {
+                let Ok(id) = action.id.parse() else { continue };
+                let reports = Reports::read(&handle.job_directory(id));
+                tests.passed += reports.passed();
+                tests.failed += reports.failed().count();
+                tests.skipped += reports.skipped();
+            }
+            Told::Tests(tests)
+        }
         Question::Decisions(pipeline, stage, action) => {
             let mut decisions = history.decisions(Some(&pipeline), LISTED)?;
             decisions.retain(|it| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    engine::{Board, Engine, Event, Fact},
+    engine::{Board, Engine, Event, Fact, board::WaitReason},
     model::{ActionExecutionId, ExecutionId, StageName, Timestamp},
     store::{ExecutionRecord, History, StoreError},
 };
@@ -140,10 +140,22 @@ fn frames(
                 | Fact::ExecutionStopped { .. }
                 | Fact::ExecutionSuperseded { .. }
         );
-        let board = Arc::new(engine.board());
+        let board = Arc::new(as_it_was(engine.board()));
         frames.push(Frame { at: event.at, text, board, is_turn });
     }
     Ok(frames)
+}
+
+/// A replay has no runtime, but there was one then: why something waited for it is not to be told.
+fn as_it_was(mut board: Board) -> Board {
+    let pipelines = board.pipelines.iter_mut().map(Arc::make_mut);
+    for stage in pipelines.flat_map(|it| &mut it.lanes).flat_map(|it| &mut it.stages) {
+        let actions = stage.actions.iter_mut().map(|it| &mut it.waits);
+        for waits in actions.chain([&mut stage.waits]) {
+            *waits = waits.take().filter(|it| *it != WaitReason::NoRuntime);
+        }
+    }
+    board
 }
 
 #[cfg(test)]

@@ -87,6 +87,8 @@ impl Ui {
                 self.pick_theme();
                 Vec::new()
             }
+            Command::Init if self.live.pipelines.is_empty() => vec![Wish::Quit(Leave::Init)],
+            Command::Demo if self.live.pipelines.is_empty() => vec![Wish::Quit(Leave::Demo)],
             Command::Mouse => vec![Wish::ToggleMouse],
             Command::Redraw => vec![Wish::Redraw],
             Command::Suspend => vec![Wish::Suspend],
@@ -94,10 +96,11 @@ impl Ui {
             Command::Leave => vec![Wish::Quit(Leave::Close)],
             Command::Background | Command::EndWhenIdle | Command::EndNow => self.leave_somehow(now),
             Command::Yank => self.log.text().into_iter().map(Wish::Copy).collect(),
-            Command::YankRevision | Command::YankExecution | Command::YankCommand => {
+            Command::YankRevision | Command::YankExecution | Command::YankLine => {
                 self.yank(command, now)
             }
             Command::Snapshot => vec![Wish::Snapshot],
+            Command::Merge => self.merge(now),
             Command::Pager => {
                 self.shown().into_iter().map(|it| Wish::Pager(Paged::Log(it.id))).collect()
             }
@@ -113,11 +116,8 @@ impl Ui {
         let board = std::sync::Arc::clone(&self.board);
         match command {
             Command::Left if self.focus == Pane::Lanes => {}
-            Command::Left => {
-                if self.view != View::Board || !self.selection.move_stage(&board, -1) {
-                    self.focus = Pane::Lanes;
-                }
-            }
+            Command::Left if self.view == View::Board && self.selection.move_stage(&board, -1) => {}
+            Command::Left => self.focus = Pane::Lanes,
             Command::Right if self.focus == Pane::Lanes => self.focus = Pane::Board,
             Command::Right if self.view == View::Board => {
                 self.selection.move_stage(&board, 1);
@@ -155,10 +155,9 @@ impl Ui {
             Command::Wrap => self.log.wrap = !self.log.wrap,
             Command::Timestamps => self.log.timestamps = !self.log.timestamps,
             Command::Mark => self.log.toggle_mark(),
+            Command::NextMark if self.log.next_mark() => {}
             Command::NextMark => {
-                if !self.log.next_mark() {
-                    self.say(Severity::Remark, "no line is marked; m marks one", now);
-                }
+                self.say(Severity::Remark, "no line is marked; m marks one", now);
             }
             Command::ShiftRight => self.log.shift = self.log.shift.saturating_add(20),
             Command::ShiftLeft => self.log.shift = self.log.shift.saturating_sub(20),
@@ -168,10 +167,10 @@ impl Ui {
             Command::Filter => self.ask(PromptKind::Lines),
             Command::NextMatch => self.log.next_match(1),
             Command::PreviousMatch => self.log.next_match(-1),
+            Command::NextError | Command::PreviousError
+                if self.log.next_error(command == Command::NextError) => {}
             Command::NextError | Command::PreviousError => {
-                if !self.log.next_error(command == Command::NextError) {
-                    self.say(Severity::Remark, "no further line looks like an error", now);
-                }
+                self.say(Severity::Remark, "no further line looks like an error", now);
             }
             Command::Zoom => self.zoomed = !self.zoomed,
             Command::NextLayout => {
@@ -181,7 +180,8 @@ impl Ui {
                 (self.layout, self.detail_rows) = (self.layout.previous(), None);
             }
             Command::Palette => {
-                let list = CommandList::palette(self.context(), &self.keymap, &self.recent_commands);
+                let list =
+                    CommandList::palette(self.context(), &self.keymap, &self.recent_commands);
                 self.overlays.push(Overlay::Commands(list));
             }
             Command::Help => {
@@ -421,6 +421,21 @@ impl Ui {
             self.say(Severity::Remark, words, now);
         }
         self.show(found);
+    }
+
+    /// Shows the logs of all actions of the stage as one, or the selected one's again.
+    fn merge(&mut self, now: Timestamp) -> Vec<Wish> {
+        if self.merged.take().is_some() {
+            return Vec::new();
+        }
+        let actions = self.stage().into_iter().flat_map(|it| &it.actions);
+        let logs: Vec<_> =
+            actions.filter_map(|it| Some((it.name.to_string(), it.latest.as_ref()?.id))).collect();
+        if logs.is_empty() {
+            self.say(Severity::Remark, "no action of this stage has started", now);
+            return Vec::new();
+        }
+        vec![Wish::Merge(logs)]
     }
 
     fn yank(&mut self, command: Command, now: Timestamp) -> Vec<Wish> {

@@ -36,7 +36,12 @@ impl Ui {
     }
 
     /// Returns how far a running action is; nothing under three samples.
-    pub(crate) fn eta(&self, stage: &StageName, action: &ActionCard, now: Timestamp) -> Option<Eta> {
+    pub(crate) fn eta(
+        &self,
+        stage: &StageName,
+        action: &ActionCard,
+        now: Timestamp,
+    ) -> Option<Eta> {
         let attempt = action.latest.as_ref()?;
         if attempt.status != ActionStatus::InProgress || attempt.gate.is_some() {
             return None;

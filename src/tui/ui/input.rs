@@ -19,9 +19,9 @@ impl Ui {
     pub(crate) fn key(&mut self, key: KeyEvent, now: Timestamp) -> Vec<Wish> {
         let takes_text = match self.overlays.last() {
             Some(Overlay::Dialog(dialog)) => dialog.has_active_field(),
-            Some(Overlay::Commands(_) | Overlay::Prompt(_) | Overlay::Reader(_) | Overlay::Themes(_)) => {
-                true
-            }
+            Some(
+                Overlay::Commands(_) | Overlay::Prompt(_) | Overlay::Reader(_) | Overlay::Themes(_),
+            ) => true,
             None => false,
         };
         if takes_text && is_leave(key) {
@@ -121,7 +121,10 @@ impl Ui {
                 self.selection.move_action(&self.board, lines.signum());
             }
             (None, Some(Target::Row(_))) => self.move_row(lines, now),
-            (None, Some(Target::Detail | Target::Divider | Target::Tab(_) | Target::View(_)) | None) => {
+            (
+                None,
+                Some(Target::Detail | Target::Divider | Target::Tab(_) | Target::View(_)) | None,
+            ) => {
                 self.scroll_detail(lines);
             }
         }
@@ -161,9 +164,8 @@ impl Ui {
                 self.overlays.pop();
             }
             KeyCode::Enter => {
-                let Prompt { kind, field } = match self.overlays.pop() {
-                    Some(Overlay::Prompt(prompt)) => prompt,
-                    _ => return Vec::new(),
+                let Some(Overlay::Prompt(Prompt { kind, field })) = self.overlays.pop() else {
+                    return Vec::new();
                 };
                 self.prompted(kind, field.text().to_owned(), now);
             }

@@ -53,9 +53,8 @@ impl CommandList {
             .offered
             .iter()
             .filter_map(|it| {
-                let mut score = |text: &str| {
-                    pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher)
-                };
+                let mut score =
+                    |text: &str| pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher);
                 // The name counts more than what is said about it.
                 let name = score(it.0.name()).map(|score| score * 2);
                 let best = name.max(score(it.0.doc()))?;

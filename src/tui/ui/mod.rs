@@ -34,6 +34,7 @@ pub(super) use selection::Selection;
 use serde::{Deserialize, Serialize};
 use table::Cursor;
 pub(super) use tabs::Opens;
+use tempfile::TempPath;
 use themes::ThemePicker;
 pub(super) use view::{Tab, View};
 
@@ -76,6 +77,8 @@ pub(super) struct Ui {
     pub knowledge: Knowledge,
     /// How many gates wait and how many stages have failed.
     pub attention: (usize, usize),
+    /// How many actions run.
+    running: usize,
     pub selection: Selection,
     pub focus: Pane,
     pub zoomed: bool,
@@ -89,6 +92,8 @@ pub(super) struct Ui {
     pub ownership: super::Ownership,
     /// The runtime has gone away; what is shown is the last that was known.
     pub disconnected: bool,
+    /// The logs of a stage as one, while that is what is shown.
+    pub merged: Option<Merged>,
     /// Nothing can be changed from here.
     pub read_only: bool,
     /// The name of the theme that is worn.
@@ -148,10 +153,18 @@ pub(super) enum Wish {
     /// The screen as text, to be copied.
     Snapshot,
     Pager(Paged),
+    /// The logs of these attempts as one, each by the name of its action.
+    Merge(Vec<(String, ActionExecutionId)>),
     /// The log on the normal screen.
     Stream(ActionExecutionId),
     /// A command line of the user's.
     Run(String),
+}
+
+/// The logs of a stage as one file, and what was selected when they were merged.
+pub(super) struct Merged {
+    pub selection: Selection,
+    pub file: TempPath,
 }
 
 /// What a pager shows.
@@ -179,6 +192,7 @@ impl Ui {
             filters: BTreeMap::new(),
             knowledge: Knowledge::default(),
             attention: (0, 0),
+            running: 0,
             selection: Selection::default(),
             focus: Pane::Board,
             zoomed: false,
@@ -189,6 +203,7 @@ impl Ui {
             tails: BTreeMap::new(),
             ownership,
             disconnected: false,
+            merged: None,
             read_only: false,
             theme: String::new(),
             silent: BTreeMap::new(),
@@ -204,6 +219,7 @@ impl Ui {
         let places = selection::attention(&board);
         let gates = places.iter().filter(|place| place.is_gate).count();
         self.attention = (gates, places.len() - gates);
+        self.running = board.running_actions();
         self.live = Arc::clone(&board);
         self.knowledge.board_changed();
         if self.past.is_some() {
@@ -269,17 +285,24 @@ impl Ui {
 
     /// Returns the gate that is meant: the selected action, else the one of the selected stage.
     pub(super) fn gate(&self) -> Option<GateAt<'_>> {
-        let here = |at: &GateAt<'_>| {
-            Some(&at.pipeline.name) == self.selection.pipeline.as_ref()
-                && Some(&at.lane.lane) == self.selection.lane.as_ref()
-                && Some(&at.stage.name) == self.selection.stage.as_ref()
-        };
-        self.board.open_gates().find(here)
+        let (pipeline, lane, stage) = (self.pipeline()?, self.lane()?, self.stage()?);
+        let (action, attempt, gate) = stage.open_gate()?;
+        let execution = stage.execution.as_ref()?;
+        Some(GateAt { pipeline, lane, stage, action, attempt, gate, execution })
     }
 
     /// Returns the gate the detail pane shows.
     pub(super) fn selected_gate(&self) -> Option<GateAt<'_>> {
         self.gate().filter(|at| Some(&at.action.name) == self.selection.action.as_ref())
+    }
+
+    /// Tells whether the last minute of a decision that can still be taken back is on the screen.
+    pub(super) fn counts_down(&self, now: Timestamp) -> bool {
+        let stages = self.lane().into_iter().flat_map(|lane| &lane.stages);
+        let mut gates = stages.filter_map(|stage| stage.open_gate());
+        gates.any(|(_, _, gate)| {
+            gate.deferred.as_ref().is_some_and(|it| it.effective_at.since(now) < Span::MINUTE)
+        })
     }
 
     /// Moves the edge of the detail pane to a row of the screen, if that is what is dragged.
@@ -296,6 +319,6 @@ impl Ui {
 
     /// Tells whether anything on the board runs, so that elapsed times must move.
     pub(super) fn something_runs(&self) -> bool {
-        self.board.running_actions() > 0
+        self.running > 0
     }
 }

@@ -116,6 +116,8 @@ impl Ui {
         let frame = self.past.as_ref().and_then(Past::frame);
         if let Some(board) = frame.map(|it| Arc::clone(&it.board)) {
             self.board = board;
+            // What has just happened is what is to be seen.
+            (self.selection.stage, self.selection.action) = (None, None);
             self.selection.repair(&self.board);
         }
     }

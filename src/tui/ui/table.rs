@@ -30,6 +30,10 @@ pub(crate) struct Column {
 #[derive(Clone, Copy)]
 pub(crate) enum Width {
     Fixed(u16),
+    Between {
+        least: u16,
+        most: u16,
+    },
     /// Takes what is left.
     Rest,
 }
@@ -85,7 +89,10 @@ impl Row {
 }
 
 fn columns(columns: &[(&str, Width)]) -> Vec<Column> {
-    columns.iter().map(|(title, width)| Column { title: (*title).to_owned(), width: *width }).collect()
+    columns
+        .iter()
+        .map(|(title, width)| Column { title: (*title).to_owned(), width: *width })
+        .collect()
 }
 
 impl Ui {
@@ -134,14 +141,22 @@ impl Ui {
             let all = table.rows.len();
             table.rows.retain(|row| words.iter().all(|word| row.says(word)));
             table.title = format!("{}  /{filter}: {} of {all}", table.title, table.rows.len());
-            table.empty = "no row fits; Esc shows all".to_owned();
+            "no row fits; Esc shows all".clone_into(&mut table.empty);
         }
         table
     }
 
     /// Returns the position of the cursor among the rows.
     pub(crate) fn cursor_in(&self, rows: &[Row]) -> usize {
-        let Some(cursor) = self.cursors.get(&self.view) else { return 0 };
+        let Some(cursor) = self.cursors.get(&self.view) else {
+            // At first what is selected on the board.
+            let here = match self.view {
+                View::Lanes => self.selection.lane.as_ref().map(ToString::to_string),
+                View::Fleet => self.selection.pipeline.as_ref().map(ToString::to_string),
+                _ => None,
+            };
+            return rows.iter().position(|row| Some(&row.key) == here.as_ref()).unwrap_or(0);
+        };
         let same = rows.iter().position(|row| row.key == cursor.key);
         same.unwrap_or_else(|| cursor.at.min(rows.len().saturating_sub(1)))
     }
@@ -184,13 +199,17 @@ impl Ui {
 
     fn lanes_table(&self) -> Table {
         let Some(pipeline) = self.pipeline() else { return Table::default() };
-        let mut all = vec![("lane".to_owned(), Width::Fixed(24))];
-        all.extend(pipeline.stages.iter().map(|it| (it.to_string(), Width::Fixed(18))));
+        let stage = Width::Between { least: 9, most: 22 };
+        let mut all = vec![("lane".to_owned(), Width::Between { least: 10, most: 26 })];
+        all.extend(pipeline.stages.iter().map(|it| (it.to_string(), stage)));
         all.push(("newest".to_owned(), Width::Rest));
         let rows = pipeline.lanes.iter().map(|lane| {
             let mut cells = vec![Cell::text(ansi::one_line(lane.lane.label()))];
             cells.extend(pipeline.stages.iter().map(|name| {
-                lane.stages.iter().find(|it| it.name == *name).map_or_else(Cell::default, stage_cell)
+                lane.stages
+                    .iter()
+                    .find(|it| it.name == *name)
+                    .map_or_else(Cell::default, stage_cell)
             }));
             cells.push(Cell::role(Role::Muted, newest_subject(lane)));
             let selection = Selection {
@@ -198,11 +217,7 @@ impl Ui {
                 lane: Some(lane.lane.clone()),
                 ..Selection::default()
             };
-            Row {
-                key: lane.lane.to_string(),
-                cells,
-                target: Some(RowTarget::Place(selection)),
-            }
+            Row { key: lane.lane.to_string(), cells, target: Some(RowTarget::Place(selection)) }
         });
         Table {
             title: format!("lanes of {}", pipeline.name),
@@ -222,15 +237,11 @@ impl Ui {
             let card = card.stages.iter().find(|it| it.name == stage)?;
             let attempt =
                 card.actions.iter().find(|it| it.name == action).and_then(|it| it.latest.as_ref());
-            let (mark, what) = match place.is_gate {
-                true => (Mark::Waiting, "waits for you".to_owned()),
-                false => (
-                    Mark::Failed,
-                    attempt.and_then(|it| it.error.as_ref()).map_or_else(
-                        || "Failed".to_owned(),
-                        |error| ansi::one_line(&error.message),
-                    ),
-                ),
+            let error = attempt.and_then(|it| it.error.as_ref());
+            let (mark, what) = match error {
+                _ if place.is_gate => (Mark::Waiting, "waits for you".to_owned()),
+                Some(error) => (Mark::Failed, ansi::one_line(&error.message)),
+                None => (Mark::Failed, "Failed".to_owned()),
             };
             let since = attempt.map(|it| it.ended_at.unwrap_or(it.started_at));
             let commit = card.execution.as_ref().map(|it| &it.revision);
@@ -238,9 +249,12 @@ impl Ui {
                 key: format!("{pipeline}/{lane}/{stage}/{action}"),
                 cells: vec![
                     Cell::mark(mark, format!("{stage} / {action}")),
-                    Cell::role(Role::Strong, format!("{pipeline} / {}", lane.label())),
-                    Cell::role(Role::Muted, since.map_or_else(String::new, |it| age(it, now))),
                     Cell::role(mark.role(), what),
+                    Cell::role(
+                        Role::Strong,
+                        format!("{pipeline} / {}", ansi::one_line(lane.label())),
+                    ),
+                    Cell::role(Role::Muted, since.map_or_else(String::new, |it| age(it, now))),
                     Cell::role(
                         Role::Muted,
                         commit.map_or_else(String::new, |it| {
@@ -252,6 +266,7 @@ impl Ui {
             })
         });
         let mut rows: Vec<Row> = rows.collect();
+        rows.extend(self.silent_rows());
         let notices = self.board.pipelines.iter().flat_map(|card| {
             card.notices.iter().map(|notice| (Some(card.name.clone()), &notice.text))
         });
@@ -260,28 +275,56 @@ impl Ui {
             key: format!("notice {number}"),
             cells: vec![
                 Cell::mark(Mark::Failed, "notice"),
+                Cell::default(),
                 Cell::role(
                     Role::Strong,
                     pipeline.as_ref().map(ToString::to_string).unwrap_or_default(),
                 ),
                 Cell::default(),
                 Cell::role(Role::Failed, ansi::one_line(text)),
-                Cell::default(),
             ],
             target: pipeline.map(RowTarget::Pipeline),
         }));
         Table {
             title: "what needs you".to_owned(),
             columns: columns(&[
-                ("where", Width::Fixed(28)),
+                ("where", Width::Between { least: 20, most: 32 }),
+                ("what", Width::Between { least: 14, most: 34 }),
                 ("pipeline", Width::Fixed(26)),
                 ("since", Width::Fixed(8)),
-                ("what", Width::Fixed(30)),
                 ("commit", Width::Rest),
             ]),
             rows,
             empty: "nothing needs you".to_owned(),
         }
+    }
+
+    /// Actions of the selected lane that have written nothing for unusually long.
+    fn silent_rows(&self) -> impl Iterator<Item = Row> {
+        let stages = self.lane().into_iter().flat_map(|lane| &lane.stages);
+        let actions = stages.flat_map(|stage| stage.actions.iter().map(move |it| (stage, it)));
+        actions.filter_map(|(stage, action)| {
+            let silent = self.silent.get(&action.latest.as_ref()?.id)?;
+            let selection = Selection {
+                stage: Some(stage.name.clone()),
+                action: Some(action.name.clone()),
+                ..self.selection.clone()
+            };
+            let lane = self.selection.lane.as_ref().map_or("", |it| it.label());
+            let pipeline = self.selection.pipeline.as_ref().map_or("", |it| it.as_str());
+            let commit = stage.execution.as_ref().map_or("", |it| it.revision.id.short());
+            Some(Row {
+                key: format!("silent {}/{}", stage.name, action.name),
+                cells: vec![
+                    Cell::mark(Mark::Running, format!("{} / {}", stage.name, action.name)),
+                    Cell::role(Role::Waiting, "has written nothing"),
+                    Cell::role(Role::Strong, format!("{pipeline} / {}", ansi::one_line(lane))),
+                    Cell::role(Role::Muted, crate::tui::text::coarse(*silent)),
+                    Cell::role(Role::Muted, commit),
+                ],
+                target: Some(RowTarget::Place(selection)),
+            })
+        })
     }
 
     fn fleet_table(&self, fleet: &Fleet, now: Timestamp) -> Table {

@@ -41,10 +41,7 @@ impl TabLine {
     }
 
     fn pair(name: &str, value: &str) -> Self {
-        Self::new([
-            (format!("{name:<24} "), Role::Muted),
-            (ansi::one_line(value), Role::Text),
-        ])
+        Self::new([(format!("{name:<24} "), Role::Muted), (ansi::one_line(value), Role::Text)])
     }
 
     fn marked(mut self, mark: Mark) -> Self {
@@ -147,7 +144,9 @@ fn tests(details: &ActionDetails) -> Vec<TabLine> {
     for case in reports.failed() {
         lines.push(TabLine::of(Role::Failed, title(case)).marked(Mark::Failed));
         if let Outcome::Failed { message } = &case.outcome {
-            let words = message.lines().map(|it| TabLine::of(Role::Text, format!("    {}", ansi::one_line(it))));
+            let words = message
+                .lines()
+                .map(|it| TabLine::of(Role::Text, format!("    {}", ansi::one_line(it))));
             lines.extend(words);
         }
     }
@@ -173,7 +172,10 @@ fn configuration(details: &ActionDetails) -> Vec<TabLine> {
     let mut lines = Vec::new();
     if let Some(action) = raw {
         let kind = &action.action_type;
-        lines.push(TabLine::pair("action type", &format!("{} {} {} {}", kind.category, kind.owner, kind.provider, kind.version)));
+        lines.push(TabLine::pair(
+            "action type",
+            &format!("{} {} {} {}", kind.category, kind.owner, kind.provider, kind.version),
+        ));
         lines.push(TabLine::pair("run order", &action.run_order.to_string()));
         lines.push(TabLine::pair("timeout", &action.effective_timeout().to_string()));
     }
@@ -182,14 +184,18 @@ fn configuration(details: &ActionDetails) -> Vec<TabLine> {
         lines.extend(as_written(raw.and_then(|it| it.configuration.get(key)), value));
     }
     for (at, command) in resolved.commands.iter().enumerate() {
-        let shown = command.lines().map(|line| TabLine::of(Role::Strong, format!("$ {}", ansi::one_line(line))));
+        let shown = command
+            .lines()
+            .map(|line| TabLine::of(Role::Strong, format!("$ {}", ansi::one_line(line))));
         lines.extend(shown);
         lines.extend(as_written(raw.and_then(|it| it.commands.get(at)), command));
     }
     for variable in &resolved.environment_variables {
         let value = match variable.kind {
             crate::model::EnvironmentVariableType::Plaintext => variable.value.clone(),
-            crate::model::EnvironmentVariableType::Secret => format!("secret from {}", variable.value),
+            crate::model::EnvironmentVariableType::Secret => {
+                format!("secret from {}", variable.value)
+            }
         };
         lines.push(TabLine::pair(&variable.name, &value));
     }

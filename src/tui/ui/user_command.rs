@@ -6,18 +6,18 @@ impl Ui {
     /// Fills `{pipeline}`, `{lane}`, `{stage}`, `{action}`, `{execution}`, `{revision}` and `{attempt}`
     /// in; each value is quoted for the shell.
     pub(super) fn user_command(&mut self, template: &str) -> Vec<Wish> {
-        let name = |it: Option<&str>| it.unwrap_or_default().to_owned();
         let selection = &self.selection;
         let revision = self.stage().and_then(|it| it.execution.as_ref()).map(|it| &it.revision.id);
         let values = [
-            ("{pipeline}", name(selection.pipeline.as_ref().map(|it| it.as_str()))),
-            ("{lane}", name(selection.lane.as_ref().map(|it| it.as_str()))),
-            ("{stage}", name(selection.stage.as_ref().map(|it| it.as_str()))),
-            ("{action}", name(selection.action.as_ref().map(|it| it.as_str()))),
-            ("{execution}", self.execution().map(|it| it.to_string()).unwrap_or_default()),
-            ("{revision}", name(revision.map(|it| it.as_str()))),
-            ("{attempt}", self.shown().map(|it| it.id.to_string()).unwrap_or_default()),
+            ("{pipeline}", selection.pipeline.as_ref().map(ToString::to_string)),
+            ("{lane}", selection.lane.as_ref().map(ToString::to_string)),
+            ("{stage}", selection.stage.as_ref().map(ToString::to_string)),
+            ("{action}", selection.action.as_ref().map(ToString::to_string)),
+            ("{execution}", self.execution().map(|it| it.to_string())),
+            ("{revision}", revision.map(ToString::to_string)),
+            ("{attempt}", self.shown().map(|it| it.id.to_string())),
         ];
+        let values = values.map(|(name, value)| (name, value.unwrap_or_default()));
         vec![Wish::Run(fill_in(template, &values))]
     }
 }

@@ -15,7 +15,14 @@ impl Ui {
         path: impl Fn(ActionExecutionId) -> PathBuf,
     ) -> Vec<Wish> {
         let shown = self.shown().filter(|it| !it.is_gate);
-        self.log.show(shown.as_ref(), path);
+        // Whoever goes elsewhere has seen enough of the whole stage.
+        self.merged = self.merged.take().filter(|it| {
+            it.selection.stage == self.selection.stage && it.selection.lane == self.selection.lane
+        });
+        match &self.merged {
+            Some(merged) => self.log.show_merged(&merged.file),
+            None => self.log.show(shown.as_ref(), path),
+        }
         let wanted = self.wanted();
         let mut wishes: Vec<Wish> =
             self.knowledge.missing(wanted).into_iter().map(Wish::Ask).collect();
@@ -45,6 +52,8 @@ impl Ui {
             match overlay {
                 Overlay::Reader(reader) => wanted.push(Question::Text(reader.question.clone())),
                 Overlay::Dialog(dialog) => {
+                    let execution = self.dialog_stage().and_then(|it| it.execution.as_ref());
+                    wanted.extend(execution.map(|it| Question::Tests(it.id)));
                     if let Subject::Gate { pipeline, stage, action, .. } = &dialog.subject {
                         wanted.push(Question::Decisions(
                             pipeline.clone(),
@@ -60,13 +69,7 @@ impl Ui {
     }
 
     /// Takes an answer.
-    pub(crate) fn told(
-        &mut self,
-        question: Question,
-        asked: u64,
-        told: Arc<Told>,
-        now: Timestamp,
-    ) {
+    pub(crate) fn told(&mut self, question: Question, asked: u64, told: Arc<Told>, now: Timestamp) {
         let opens = matches!(&question, Question::Story(id) if self.opens_past == Some(*id));
         self.knowledge.told(question, asked, told);
         if opens {

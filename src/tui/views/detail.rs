@@ -18,7 +18,8 @@ use crate::{
 
 /// Returns how many lines of the log fit below what stands above them.
 pub(crate) fn log_rows(area: Rect, ui: &Ui) -> u16 {
-    let digest = if ui.shown().is_some_and(|it| it.error.is_some()) { digest_rows(area) } else { 0 };
+    let digest =
+        if ui.shown().is_some_and(|it| it.error.is_some()) { digest_rows(area) } else { 0 };
     area.height.saturating_sub(1 + digest)
 }
 

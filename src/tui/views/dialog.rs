@@ -72,6 +72,7 @@ fn content(scene: &Scene<'_>, dialog: &Dialog, width: u16) -> Vec<review::Line> 
         let review = scene.ui.reviews.get(token).map(AsRef::as_ref);
         let selected = Some(dialog.selected);
         let mut lines = at.map_or_else(Vec::new, |at| review::lines(scene, at, review, selected));
+        lines.extend(at.and_then(|at| review::test_line(scene, at.execution.id)));
         lines.extend(review::decision_lines(scene, dialog));
         return lines;
     }

@@ -6,12 +6,13 @@ use super::Scene;
 use crate::{
     ansi,
     engine::board::Severity,
+    host::clock,
     model::StageStatus,
     tui::{
         commands::{Command, Context},
         text,
         theme::Role,
-        ui::{Pane, Tab, View, field::TextField, prompt::Prompt},
+        ui::{Pane, Tab, View, field::TextField, past::Past, prompt::Prompt},
     },
 };
 
@@ -26,6 +27,9 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         pen.write(&ansi::one_line(&toast.text), scene.style(role));
         return;
     }
+    if let Some(past) = &scene.ui.past {
+        return draw_past(scene, past, area, buffer);
+    }
     pen.write_right("? keys ", scene.style(Role::Muted));
     for (command, word) in hints(scene) {
         let Some(key) = scene.ui.keymap.first_key(command, scene.ui.context()) else { continue };
@@ -38,20 +42,27 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     }
 }
 
+/// Where in the past this is, and what happened there.
+fn draw_past(scene: &Scene<'_>, past: &Past, area: Rect, buffer: &mut Buffer) {
+    const CELLS: usize = 24;
+    let glyphs = &scene.look.glyphs;
+    let mut pen = scene.pen(buffer, area, 0);
+    pen.skip(1).write_right(", . step  { } stage  Esc present ", scene.style(Role::Muted));
+    let at = past.at * (CELLS - 1) / (past.count().max(2) - 1);
+    pen.write(&glyphs.rule.repeat(at), scene.style(Role::Focus));
+    pen.write(glyphs.critical, scene.style(Role::Focus));
+    pen.write(&glyphs.rule.repeat(CELLS - 1 - at), scene.style(Role::Border)).skip(1);
+    if let Some(frame) = past.frame() {
+        pen.write(&clock::local_time(frame.at), scene.style(Role::Muted)).skip(1);
+        pen.write(&frame.text, scene.style(Role::Strong));
+    }
+}
+
 /// Chooses the commands worth a word: what can be done about the selection comes first.
 fn hints(scene: &Scene<'_>) -> Vec<(Command, &'static str)> {
     let ui = scene.ui;
     if ui.context() == Context::Dialog {
         return Vec::new();
-    }
-    if ui.past.is_some() {
-        return vec![
-            (Command::StepBack, "back"),
-            (Command::StepForward, "forward"),
-            (Command::TurnBack, "stage before"),
-            (Command::TurnForward, "stage after"),
-            (Command::Back, "present"),
-        ];
     }
     if ui.view.is_table() && ui.focus == Pane::Board {
         return vec![

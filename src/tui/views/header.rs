@@ -49,7 +49,8 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mu
             let lane = ansi::one_line(lane.lane.label());
             pen.write(" / ", style(Role::Muted)).write(&lane, style(Role::Strong));
         }
-        let left = scene.ui.lane().and_then(|lane| scene.ui.lane_left(lane, scene.now));
+        let live = scene.ui.lane().filter(|_| scene.ui.past.is_none());
+        let left = live.and_then(|lane| scene.ui.lane_left(lane, scene.now));
         if let Some(left) = left.filter(|it| *it > Span(0)) {
             pen.write(&format!("  {} left", super::about(left)), style(Role::Muted));
         }

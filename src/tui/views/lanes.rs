@@ -168,25 +168,22 @@ fn draw_line(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits
 
 /// What an empty state directory shows: what to do first.
 pub(super) fn greet(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
-    let lines: [(&str, Role); 9] = [
-        ("Nothing here yet.", Role::Title),
-        ("", Role::Text),
-        ("stagegate init        writes a pipeline for the repository you stand in", Role::Text),
-        ("stagegate demo        shows everything on a throw-away repository", Role::Text),
-        ("stagegate -f FILE     opens a pipeline that lies elsewhere", Role::Text),
-        ("", Role::Text),
-        ("Then commit: each commit on a watched branch walks through the stages.", Role::Muted),
-        ("", Role::Text),
-        ("q leaves", Role::Muted),
+    let offers = [
+        ("i", "writes a pipeline for the repository you stand in (stagegate init)"),
+        ("D", "shows everything on a throw-away repository (stagegate demo)"),
+        ("q", "leaves; stagegate -f FILE opens a pipeline that lies elsewhere"),
     ];
-    let box_area =
-        super::centered(area, 76, 9 + u16::try_from(scene.ui.board.notices.len()).unwrap_or(0));
-    for (row, (line, role)) in (0..).zip(lines) {
-        scene.pen(buffer, box_area, row).write(line, scene.style(role));
+    let rows = 8 + u16::try_from(scene.ui.board.notices.len()).unwrap_or(0);
+    let box_area = super::centered(area, 72, rows);
+    scene.pen(buffer, box_area, 0).write("Nothing here yet.", scene.style(Role::Title));
+    for (row, (key, words)) in (2..).zip(offers) {
+        let mut pen = scene.pen(buffer, box_area, row);
+        pen.write(key, scene.style(Role::Key)).skip(2).write(words, scene.style(Role::Text));
     }
-    for (row, notice) in (9..).zip(&scene.ui.board.notices) {
-        scene
-            .pen(buffer, box_area, row)
-            .write(&ansi::one_line(&notice.text), scene.style(Role::Failed));
+    let then = "Then commit: each commit on a watched branch walks through the stages.";
+    scene.pen(buffer, box_area, 6).write(then, scene.style(Role::Muted));
+    for (row, notice) in (8..).zip(&scene.ui.board.notices) {
+        let words = ansi::one_line(&notice.text);
+        scene.pen(buffer, box_area, row).write(&words, scene.style(Role::Failed));
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn position(scene: &Scene<'_>) -> String {
     }
     let last = (top + log.window.len()).min(count);
     let below = count - last;
-    let more = if below > 0 { format!("{below} below, f follows") } else { "end, f follows".to_owned() };
+    let more =
+        if below > 0 { format!("{below} below, f follows") } else { "end, f follows".to_owned() };
     format!(" {looked}line {last} of {count}, {more} ")
 }
 

@@ -51,10 +51,6 @@ impl Scene<'_> {
         text::coarse(self.now.since(at))
     }
 
-    fn age_until(&self, at: Timestamp) -> String {
-        text::coarse(at.since(self.now))
-    }
-
     fn fill(&self, area: Rect, buffer: &mut Buffer, role: Role) {
         let area = area.intersection(buffer.area);
         for position in area.positions() {
@@ -67,6 +63,11 @@ impl Scene<'_> {
         let line = self.look.glyphs.rule.repeat(usize::from(area.width));
         self.pen(buffer, area, 0).write(&line, self.style(role));
     }
+}
+
+/// Prints how long is left; the last minute is counted down.
+fn left(span: Span) -> String {
+    if span < Span::MINUTE { format!("{}s", (span.0 + 999) / 1000) } else { text::coarse(span) }
 }
 
 /// Prints a length of time that is only about right: the seconds of minutes do not matter.

@@ -8,9 +8,9 @@ use super::Scene;
 use crate::{
     ansi,
     engine::{Relation, board::GateAt},
-    model::EnvironmentVariableType,
+    model::{EnvironmentVariableType, ExecutionId},
     runtime::{
-        lookup::{Question, Told},
+        lookup::{Question, Tests, Told},
         review::{Badge, Commit, Review},
     },
     tui::{
@@ -43,7 +43,7 @@ pub(super) fn lines(
         lines.push(vec![(words, scene.style(Role::Waiting))]);
     }
     if let Some(deferred) = &at.gate.deferred {
-        let left = scene.age_until(deferred.effective_at);
+        let left = super::left(deferred.effective_at.since(scene.now));
         let (status, by) = (deferred.decision.status, &deferred.decision.by.user);
         let words = format!("{status} by {by}, takes effect in {left}; u takes it back");
         lines.push(vec![(words, scene.style(Role::Waiting))]);
@@ -158,6 +158,21 @@ fn commit_line(scene: &Scene<'_>, commit: &Commit, selected: bool) -> Line {
     ];
     line.extend(badges(scene, commit.badges.iter().copied()));
     line
+}
+
+/// Says what the tests of the execution have come to, if it has left reports.
+pub(super) fn test_line(scene: &Scene<'_>, execution: ExecutionId) -> Option<Line> {
+    let told = scene.ui.knowledge.get(&Question::Tests(execution))?;
+    let Told::Tests(tests) = told else { return None };
+    if *tests == Tests::default() {
+        return None;
+    }
+    let failed = if tests.failed > 0 { Role::Failed } else { Role::Muted };
+    Some(vec![
+        (format!("tests: {} passed, ", tests.passed), scene.style(Role::Succeeded)),
+        (format!("{} failed, ", tests.failed), scene.style(failed)),
+        (format!("{} skipped", tests.skipped), scene.style(Role::Muted)),
+    ])
 }
 
 /// Says what was decided at this gate before.

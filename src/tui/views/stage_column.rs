@@ -56,7 +56,8 @@ fn draw_title(
     let mut pen = scene.pen(buffer, area, 0);
     if let (Some(started), None) = (stage.started_at, stage.open_gate()) {
         let elapsed = stage.ended_at.unwrap_or(scene.now).since(started).to_string();
-        let left = scene.ui.stage_left(stage, scene.now).filter(|_| stage.is_occupied());
+        let is_live = scene.ui.past.is_none() && stage.is_occupied();
+        let left = scene.ui.stage_left(stage, scene.now).filter(|it| is_live && *it > Span(0));
         let left = left.map_or_else(String::new, |it| format!(", {} left", super::about(it)));
         pen.write_right(&format!("{elapsed}{left}"), scene.style(Role::Muted));
     }
@@ -105,7 +106,9 @@ fn draw_inbound(
         inbound.reason.sentence(scene.now),
         scene.age(inbound.since)
     );
-    let lines = text::wrap(&words, area.width.saturating_sub(4), 3, glyphs.ellipsis);
+    // Where there are few rows, what waits in the stage is more important than who is behind it.
+    let most = if area.height > 9 { 3 } else { 1 };
+    let lines = text::wrap(&words, area.width.saturating_sub(4), most, glyphs.ellipsis);
     for (at, line) in (0..).zip(&lines) {
         let mut pen = scene.pen(buffer, area, row + at);
         let glyph = if at == 0 { glyphs.waiting } else { " " };
@@ -270,7 +273,7 @@ pub(super) fn words(scene: &Scene<'_>, action: &ActionCard) -> (String, String) 
     };
     if let Some(gate) = &attempt.gate {
         if let Some(deferred) = &gate.deferred {
-            let left = text::coarse(deferred.effective_at.since(scene.now));
+            let left = super::left(deferred.effective_at.since(scene.now));
             let by = &deferred.decision.by.user;
             return (deferred.decision.status.to_string(), format!("by {by} in {left}, u undoes"));
         }

@@ -6,7 +6,7 @@ use super::Scene;
 use crate::tui::{
     hit::{Hits, Target},
     theme::Role,
-    ui::table::{Column, Row, Table, Width},
+    ui::table::{Row, Table, Width},
 };
 
 const GAP: u16 = 2;
@@ -30,12 +30,10 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mu
     let selected = scene.ui.cursor_in(&table.rows);
     let first = (selected + 1).saturating_sub(usize::from(room).max(1));
     // The cursor stays away from the edge where there is more to see.
-    let first = first.max(selected.saturating_sub(usize::from(room) * 2 / 3)).min(
-        table.rows.len().saturating_sub(usize::from(room)),
-    );
-    for (row, (at, line)) in
-        (top..area.height).zip(table.rows.iter().enumerate().skip(first))
-    {
+    let first = first
+        .max(selected.saturating_sub(usize::from(room) * 2 / 3))
+        .min(table.rows.len().saturating_sub(usize::from(room)));
+    for (row, (at, line)) in (top..area.height).zip(table.rows.iter().enumerate().skip(first)) {
         draw_row(scene, line, &places, row, buffer);
         let area = Rect { y: area.y + row, height: 1, ..area };
         hits.add(area, Target::Row(at));
@@ -59,24 +57,40 @@ fn draw_row(scene: &Scene<'_>, row: &Row, places: &[Rect], line: u16, buffer: &m
     }
 }
 
-/// Returns where each column stands. What does not fit at the right is left out; the column that
-/// takes the rest keeps at least some room.
+/// Returns where each column stands. Where there is too little room columns shrink as far as they
+/// can, and then those before the last are left out, from the right; nothing of a column left out
+/// is drawn.
 fn places(table: &Table, area: Rect) -> Vec<Rect> {
-    const LEAST: u16 = 12;
-    let fixed = |column: &Column| match column.width {
-        Width::Fixed(width) => width + GAP,
-        Width::Rest => LEAST,
+    const FOR_THE_REST: u16 = 12;
+    let least = |width: Width| match width {
+        Width::Fixed(width) | Width::Between { least: width, .. } => width + GAP,
+        Width::Rest => FOR_THE_REST,
     };
-    let needed: u16 = table.columns.iter().map(fixed).sum();
-    // Columns give way from the middle outwards: the first says what it is, the last why.
-    let surplus = needed.saturating_sub(area.width.saturating_sub(2));
-    let shrinkable = u16::try_from(table.columns.len()).unwrap_or(1).max(1);
-    let cut = surplus.div_ceil(shrinkable);
+    let room = area.width.saturating_sub(2);
+    let mut shown: Vec<bool> = vec![true; table.columns.len()];
+    let needed = |shown: &[bool]| -> u16 {
+        let columns = table.columns.iter().zip(shown).filter(|(_, shown)| **shown);
+        columns.map(|(column, _)| least(column.width)).sum()
+    };
+    for at in (1..table.columns.len().saturating_sub(1)).rev() {
+        if needed(&shown) > room {
+            shown[at] = false;
+        }
+    }
+    let growing = table
+        .columns
+        .iter()
+        .zip(&shown)
+        .filter(|(column, shown)| **shown && matches!(column.width, Width::Between { .. }));
+    let growing = u16::try_from(growing.count()).unwrap_or(1).max(1);
+    let growth = room.saturating_sub(needed(&shown)) / growing;
     let mut x = area.x + 2.min(area.width);
-    let places = table.columns.iter().map(|column| {
+    let places = table.columns.iter().zip(&shown).map(|(column, shown)| {
         let left = area.right().saturating_sub(x);
         let width = match column.width {
-            Width::Fixed(width) => width.saturating_sub(cut).max(4).min(left),
+            _ if !shown => return Rect { x, width: 0, ..area },
+            Width::Fixed(width) => width.min(left),
+            Width::Between { least, most } => (least + growth).min(most).min(left),
             Width::Rest => left,
         };
         let place = Rect { x, width, ..area };

@@ -38,13 +38,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mu
     }
 }
 
-fn draw_story(
-    scene: &Scene<'_>,
-    story: &Story,
-    area: Rect,
-    buffer: &mut Buffer,
-    hits: &mut Hits,
-) {
+fn draw_story(scene: &Scene<'_>, story: &Story, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     draw_title(scene, story, area, buffer);
     let (from, to) = bounds(story, scene.now);
     let room = usize::from(area.height.saturating_sub(2));
@@ -113,7 +107,7 @@ fn exact(span: Span) -> String {
 }
 
 fn draw_label(scene: &Scene<'_>, bar: &Bar, with_stage: bool, line: Rect, buffer: &mut Buffer) {
-    let place = Rect { width: LABEL.min(line.width), ..line };
+    let place = Rect { width: LABEL.min(line.width.saturating_sub(FIGURES)), ..line };
     let mut pen = scene.pen(buffer, place, 0);
     pen.skip(1);
     let critical = if bar.critical { scene.look.glyphs.critical } else { " " };

@@ -299,7 +299,8 @@ fn a_dashboard_that_runs_its_runtime_offers_every_way_to_leave_the_work() {
 }
 
 fn look() -> Look {
-    Look::choose(Some("midnight"), ColorChoice::Always, Some(GlyphSet::Unicode), true, true).unwrap()
+    Look::choose(Some("midnight"), ColorChoice::Always, Some(GlyphSet::Unicode), true, true)
+        .unwrap()
 }
 
 fn picture(ui: &Ui, now: Timestamp, width: u16, height: u16) -> Buffer {
@@ -375,3 +376,7 @@ fn every_command_stands_in_the_help() {
         assert!(shown.contains(command.name()), "{}", command.name());
     }
 }
+
+mod behaviour;
+mod documented;
+mod pictures;

@@ -1,0 +1,323 @@
+//! Views, tabs, time travel and the palette: keys in, state and wishes out.
+
+use std::sync::Arc;
+
+use super::{Shop, decision, picture, press, review, text};
+use crate::{
+    engine::Relation,
+    host::reports::Reports,
+    model::{ActionExecutionId, ApprovalStatus, Span, TriggerType},
+    runtime::{
+        Operation,
+        lookup::{
+            ActionDetails, ActionRecord, Bar, BarKind, EventLine, ExecutionRecord, Frame, Question,
+            Story, TextQuestion, Told,
+        },
+        review::Commit,
+    },
+    tui::ui::{Layout, Overlay, Tab, Ui, View, Wish},
+};
+
+pub(super) fn execution(shop: &Shop, id: &str, status: &str) -> ExecutionRecord {
+    ExecutionRecord {
+        id: id.to_owned(),
+        pipeline: "web-shop".into(),
+        lane: "main".to_owned(),
+        version: 1,
+        status: status.to_owned(),
+        trigger: crate::model::Trigger { kind: TriggerType::Webhook, detail: String::new() },
+        revisions: vec![shop.heads[0].clone()],
+        variables: [("target".to_owned(), "staging".to_owned())].into(),
+        stop_reason: None,
+        superseded_by: None,
+        rollback_target: None,
+        started_at: shop.now,
+        updated_at: shop.now + Span(65_000),
+    }
+}
+
+fn action(shop: &Shop, id: ActionExecutionId, status: &str) -> ActionRecord {
+    ActionRecord {
+        id: id.to_string(),
+        stage: "Test".to_owned(),
+        action: "lint".to_owned(),
+        attempt: 1,
+        status: status.to_owned(),
+        resolved: crate::engine::state::ResolvedAction {
+            commands: vec!["lint --strict".to_owned()],
+            ..Default::default()
+        },
+        success: None,
+        error: None,
+        decision: None,
+        is_gate: false,
+        started_at: shop.now,
+        updated_at: shop.now + Span(4_000),
+    }
+}
+
+/// Tells the ui what the history would answer, whatever it asks.
+fn tell(ui: &mut Ui, shop: &Shop, question: Question, told: Told) {
+    let asked = ui.knowledge.boards();
+    ui.told(question, asked, Arc::new(told), shop.now);
+}
+
+pub(super) fn story(shop: &Shop) -> Story {
+    let id = |byte| ActionExecutionId::from_random_bytes([byte; 16]);
+    let bar = |stage: &str, kind, from: i64, to: Option<i64>, critical| Bar {
+        stage: stage.into(),
+        kind,
+        from: shop.now + Span(from),
+        to: to.map(|to| shop.now + Span(to)),
+        critical,
+    };
+    let work = |byte, name: &str, status: &str| BarKind::Action {
+        id: id(byte),
+        name: name.to_owned(),
+        attempt: 1,
+        status: status.to_owned(),
+    };
+    let gate =
+        BarKind::Gate { id: id(4), name: "go-no-go".to_owned(), status: "InProgress".to_owned() };
+    let frames = (0..4).map(|at| Frame {
+        at: shop.now + Span(at * 1_000),
+        text: format!("event {at}"),
+        board: shop.board(),
+        is_turn: at == 2,
+    });
+    Story {
+        execution: execution(shop, "00000000-0000-4000-8000-000000000001", "InProgress"),
+        bars: vec![
+            bar("Source", work(1, "app", "Succeeded"), 0, Some(900), true),
+            bar("Test", BarKind::Queue, 900, Some(20_000), false),
+            bar("Test", work(2, "unit", "Succeeded"), 20_000, Some(64_000), true),
+            bar("Test", work(3, "lint", "Failed"), 20_000, Some(31_000), false),
+            bar("Release", gate, 64_000, None, true),
+        ],
+        frames: frames.collect(),
+    }
+}
+
+pub(super) fn events(shop: &Shop) -> Told {
+    let event = |number: i64| EventLine {
+        number,
+        at: shop.now,
+        text: format!("web-shop/Test: event {number}"),
+        execution: None,
+    };
+    Told::Events((1..=40).rev().map(event).collect())
+}
+
+#[test]
+fn digits_change_the_view_and_escape_leads_back_to_the_board() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    for (key, view) in ["1", "2", "3", "4", "5", "6", "7"].into_iter().zip(View::ALL) {
+        press(&mut ui, &mut now, key);
+        assert_eq!(ui.view, view);
+    }
+    press(&mut ui, &mut now, "esc");
+    assert_eq!(ui.view, View::Board);
+}
+
+#[test]
+fn a_row_of_the_lanes_leads_to_its_board() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    press(&mut ui, &mut now, "2 j enter");
+    assert_eq!((ui.view, ui.selection.lane.as_ref().unwrap().as_str()), (View::Board, "develop"));
+}
+
+#[test]
+fn a_list_shows_the_rows_that_fit_what_is_typed_and_the_cursor_follows_its_row() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    let (one, two) =
+        ("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002");
+    let pipeline = ui.selection.pipeline.clone().unwrap();
+    let both = vec![execution(&shop, two, "Failed"), execution(&shop, one, "Succeeded")];
+    press(&mut ui, &mut now, "3");
+    tell(&mut ui, &shop, Question::Executions(pipeline.clone()), Told::Executions(both.clone()));
+    press(&mut ui, &mut now, "j");
+    let newest = execution(&shop, "00000000-0000-4000-8000-000000000003", "InProgress");
+    let three = [newest].into_iter().chain(both).collect();
+    tell(&mut ui, &shop, Question::Executions(pipeline), Told::Executions(three));
+    let rows = ui.table(now).rows;
+    assert_eq!(rows[ui.cursor_in(&rows)].key, one);
+    press(&mut ui, &mut now, "/ \"failed\" enter");
+    let rows = ui.table(now).rows;
+    assert_eq!(rows.iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), [two]);
+    press(&mut ui, &mut now, "enter");
+    assert_eq!((ui.view, ui.opened.unwrap().to_string().as_str()), (View::Timeline, two));
+}
+
+#[test]
+fn in_the_past_nothing_can_be_decided_and_the_last_step_forward_is_the_present() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    let wishes = press(&mut ui, &mut now, ",");
+    assert!(wishes.is_empty() && ui.past.is_none(), "its events are not known yet");
+    let question = Question::Story(ui.execution().unwrap());
+    tell(&mut ui, &shop, question, Told::Story(Box::new(story(&shop))));
+    assert_eq!(ui.past.as_ref().unwrap().frame().unwrap().text, "event 3");
+    let shown = text(&picture(&ui, now, 120, 30));
+    assert!(shown.contains("event 3"), "{shown}");
+    for key in ["a", "x", "S", "r", "t"] {
+        assert!(press(&mut ui, &mut now, key).is_empty());
+        assert!(ui.overlays.is_empty(), "{key} opened something");
+    }
+    press(&mut ui, &mut now, "{");
+    assert_eq!(ui.past.as_ref().unwrap().frame().unwrap().text, "event 2");
+    press(&mut ui, &mut now, ". .");
+    assert!(ui.past.is_none());
+    assert!(press(&mut ui, &mut now, "a").is_empty() && !ui.overlays.is_empty());
+}
+
+#[test]
+fn a_dashboard_that_only_reads_decides_nothing() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    ui.read_only = true;
+    for key in ["a", "x", "S", "t", "B", "O", "W", "M"] {
+        assert!(press(&mut ui, &mut now, key).is_empty());
+        assert!(ui.overlays.is_empty(), "{key} opened something");
+    }
+}
+
+#[test]
+fn a_deferred_decision_says_when_it_takes_effect() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    press(&mut ui, &mut now, "a D \"soon\" enter");
+    assert!(press(&mut ui, &mut now, "y").is_empty(), "soon is no moment");
+    press(&mut ui, &mut now, "D");
+    for _ in 0..4 {
+        ui.key(crossterm::event::KeyCode::Backspace.into(), now);
+    }
+    let wishes = press(&mut ui, &mut now, "\"90m\" enter y");
+    match wishes.as_slice() {
+        [Wish::Submit(Operation::PutApprovalResult { effective_at: Some(at), .. })] => {
+            assert_eq!(*at, now + Span::minutes(90));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_commit_at_a_gate_opens_its_patch_and_the_dialog_stays_below() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    press(&mut ui, &mut now, "a");
+    let token = ui.gate().unwrap().gate.token;
+    let commit = |id: &str| Commit {
+        id: id.to_owned(),
+        subject: "subject".to_owned(),
+        author: "Mira".to_owned(),
+        at: shop.now,
+        badges: std::collections::BTreeSet::new(),
+    };
+    let mut known = review(Relation::Newer, Some("fffffff"));
+    known.commits = vec![commit("1111111"), commit("2222222")];
+    known.commit_count = 2;
+    ui.set_review(token, known);
+    press(&mut ui, &mut now, "j enter");
+    let Some(Overlay::Reader(reader)) = ui.overlays.last() else { panic!("no patch") };
+    let TextQuestion::Patch { commit, .. } = &reader.question else { panic!("no patch") };
+    assert_eq!(commit, "2222222");
+    press(&mut ui, &mut now, "esc");
+    let wishes = press(&mut ui, &mut now, "y");
+    assert_eq!(decision(&wishes).0, ApprovalStatus::Approved);
+}
+
+#[test]
+fn tabs_tell_what_the_history_knows_of_an_attempt() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    press(&mut ui, &mut now, "!");
+    let shown = ui.shown().unwrap();
+    assert!(shown.has_failed());
+    let earlier = |status| {
+        (
+            execution(&shop, "00000000-0000-4000-8000-000000000001", "Succeeded"),
+            action(&shop, shown.id, status),
+        )
+    };
+    let details = ActionDetails {
+        execution: execution(&shop, "00000000-0000-4000-8000-000000000002", "Failed"),
+        record: action(&shop, shown.id, "Failed"),
+        declared: None,
+        attempts: vec![action(&shop, shown.id, "Failed")],
+        earlier: vec![earlier("Failed"), earlier("Succeeded"), earlier("Succeeded")],
+        reports: Reports::default(),
+    };
+    let since = details.failing_since().unwrap();
+    assert_eq!((since.runs, since.last_good.unwrap().id.short()), (1, "b2c3d4e"));
+    tell(&mut ui, &shop, Question::Action(shown.id), Told::Action(Box::new(details)));
+    let board = text(&picture(&ui, now, 120, 36));
+    assert!(board.contains("last green with b2c3d4e; b lists the commits since"), "{board}");
+    for (tab, words) in [
+        (Tab::Artifacts, "it has left no artifact"),
+        (Tab::Variables, "staging"),
+        (Tab::Tests, "no test reports"),
+        (Tab::Configuration, "$ lint --strict"),
+        (Tab::Attempts, "attempt 1"),
+        (Tab::Earlier, "2 successes"),
+    ] {
+        press(&mut ui, &mut now, "]");
+        assert_eq!(ui.tab, tab);
+        let shown = text(&picture(&ui, now, 120, 36));
+        assert!(shown.contains(words), "{}:\n{shown}", tab.name());
+    }
+    press(&mut ui, &mut now, "b");
+    assert!(matches!(ui.overlays.last(), Some(Overlay::Reader(_))));
+}
+
+#[test]
+fn the_palette_finds_by_some_letters_and_takes_an_argument() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    press(&mut ui, &mut now, ": \"tmln\" enter");
+    assert_eq!(ui.view, View::Timeline);
+    let wishes = press(&mut ui, &mut now, ": \"theme\"");
+    assert!(wishes.is_empty());
+    ui.key(crossterm::event::KeyCode::Char(' ').into(), now);
+    let wishes = press(&mut ui, &mut now, "\"nord\" enter");
+    assert_eq!(wishes, [Wish::Theme("nord".to_owned())]);
+}
+
+#[test]
+fn the_theme_that_is_selected_is_seen_and_escape_takes_it_back() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    ui.theme = "default".to_owned();
+    let control_t = crossterm::event::KeyEvent::new(
+        crossterm::event::KeyCode::Char('t'),
+        crossterm::event::KeyModifiers::CONTROL,
+    );
+    ui.key(control_t, now);
+    assert_eq!(press(&mut ui, &mut now, "j"), [Wish::Theme("light".to_owned())]);
+    assert_eq!(press(&mut ui, &mut now, "esc"), [Wish::Theme("default".to_owned())]);
+}
+
+#[test]
+fn the_detail_pane_takes_more_and_less_room() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    press(&mut ui, &mut now, "+");
+    assert_eq!(ui.layout, Layout::Log);
+    press(&mut ui, &mut now, "_ _");
+    assert_eq!(ui.layout, Layout::Board);
+    let shown = text(&picture(&ui, now, 120, 30));
+    assert!(shown.contains("waits for you"), "{shown}");
+}
+
+#[test]
+fn where_there_is_no_pipeline_the_keys_of_the_greeting_lead_on() {
+    let shop = Shop::new();
+    let mut ui = Ui::new(Arc::default(), super::Ownership::Attached);
+    let mut now = shop.now;
+    assert_eq!(press(&mut ui, &mut now, "i"), [Wish::Quit(super::Leave::Init)]);
+    assert_eq!(press(&mut ui, &mut now, "D"), [Wish::Quit(super::Leave::Demo)]);
+    let mut ui = shop.ui();
+    assert!(press(&mut ui, &mut now, "i D").is_empty());
+}
