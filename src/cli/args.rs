@@ -120,6 +120,8 @@ pub(super) enum Verb {
     Show(Show),
     /// Prints the logs of an execution's actions
     Logs(Logs),
+    /// Prints what has happened, a line each, and with -F what happens
+    Events(Events),
     /// Explains whether a commit would start an execution, filter by filter
     Triggers(Triggers),
     /// Removes logs, artifacts, workspaces and executions that the settings no longer keep. A
@@ -127,6 +129,10 @@ pub(super) enum Verb {
     Gc(Gc),
     /// Checks pipeline files and prints every problem
     Validate(Validate),
+    /// Lists the themes of the dashboard, those in your own folder too
+    Themes,
+    /// Prints what a shell needs to complete stagegate's verbs and flags
+    Completions(Completions),
 }
 
 #[derive(Args, Default)]
@@ -385,6 +391,26 @@ pub(super) struct Logs {
     /// Go on printing until the execution has ended
     #[arg(short = 'F', long)]
     pub(super) follow: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Events {
+    /// Of one pipeline only
+    pub(super) pipeline: Option<String>,
+    /// Go on until the runtime ends
+    #[arg(short = 'F', long)]
+    pub(super) follow: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+    /// How many of the past at most
+    #[arg(long, default_value_t = 50, value_name = "COUNT")]
+    pub(super) limit: usize,
+}
+
+#[derive(Args)]
+pub(super) struct Completions {
+    pub(super) shell: clap_complete::Shell,
 }
 
 #[derive(Args)]

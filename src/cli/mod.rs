@@ -6,6 +6,7 @@ mod background;
 mod config;
 mod decide;
 mod demo;
+mod events;
 mod exit;
 mod gate;
 mod gc;
@@ -24,10 +25,10 @@ mod validate;
 mod when;
 
 use args::{Arguments, Verb};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 pub use exit::{Exit, Failure};
 
-use crate::host::StateDir;
+use crate::{host::StateDir, tui};
 
 /// Runs what the command line asks for and returns the exit code.
 pub async fn main() -> Exit {
@@ -74,8 +75,21 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Verb::History(it)) => read::history(state_dir()?, &it).await,
         Some(Verb::Show(it)) => read::show(state_dir()?, &it).await,
         Some(Verb::Logs(it)) => logs::logs(state_dir()?, it).await,
+        Some(Verb::Events(it)) => events::events(state_dir()?, it).await,
         Some(Verb::Triggers(it)) => triggers::triggers(state_dir()?, &global, it).await,
         Some(Verb::Gc(it)) => gc::gc(state_dir()?, &global, it).await,
         Some(Verb::Validate(it)) => validate::validate(&it),
+        Some(Verb::Themes) => {
+            let own = tui::theme::own_themes();
+            let bundled = tui::theme::BUNDLED.iter().map(|(name, _)| (*name).to_owned());
+            bundled.chain(own).for_each(output::line);
+            Ok(Exit::Done)
+        }
+        Some(Verb::Completions(it)) => {
+            let mut script = Vec::new();
+            clap_complete::generate(it.shell, &mut Arguments::command(), "stagegate", &mut script);
+            output::bytes(&script);
+            Ok(Exit::Done)
+        }
     }
 }

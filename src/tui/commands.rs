@@ -70,6 +70,7 @@ commands! {
     EndWhenIdle, "end-when-idle", "End the runtime when the running actions have ended", [Dialog: ["w"]];
     EndNow, "end-now", "End the running actions and the runtime", [Dialog: ["X"]];
     Start, "start", "Start an execution of this lane", [Main: ["S"]];
+    Watch, "watch-execution", "Tell me when this execution has ended, or no longer", [Main: ["w"]];
     Transition, "transition", "Disable or enable the transition into the stage", [Main: ["t"]];
     Follow, "follow", "Follow the log, or stop following", [Main: ["f"]];
     Wrap, "wrap", "Wrap long lines of the log", [Detail: ["w"]];

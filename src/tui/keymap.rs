@@ -234,11 +234,23 @@ mod tests {
         for context in Context::ALL {
             let mut taken: BTreeMap<&str, Command> = BTreeMap::new();
             for command in Command::ALL {
-                for key in context.layers().flat_map(|it| command.default_keys(it)) {
+                for key in command.default_keys(context) {
                     if let Some(other) = taken.insert(key, *command) {
                         panic!("{key} is {other:?} and {command:?} in {context:?}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_detail_pane_takes_no_key_from_what_changes_something() {
+        for changing in Command::ALL.iter().filter(|it| it.changes_something()) {
+            for key in changing.default_keys(Context::Main) {
+                let shadowing = Command::ALL
+                    .iter()
+                    .find(|it| it.default_keys(Context::Detail).any(|other| other == key));
+                assert_eq!(shadowing, None, "{key} is {changing:?}");
             }
         }
     }

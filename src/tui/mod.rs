@@ -304,7 +304,11 @@ impl Dashboard {
 
     /// Tells whoever looks elsewhere what has come to need them.
     fn notify(&mut self, board: &Board) {
-        let Some(words) = self.notices.news(board) else { return };
+        let ended = self.ui.ended_watches(board);
+        if let Some(words) = &ended {
+            self.ui.say(Severity::Remark, words.clone(), clock::now());
+        }
+        let Some(words) = ended.or_else(|| self.notices.news(board)) else { return };
         let settings = &self.loaded.settings;
         if let Some(line) = &settings.notify_command {
             // A hook that cannot be started must not stop the dashboard.

@@ -321,3 +321,21 @@ fn where_there_is_no_pipeline_the_keys_of_the_greeting_lead_on() {
     let mut ui = shop.ui();
     assert!(press(&mut ui, &mut now, "i D").is_empty());
 }
+
+#[test]
+fn whoever_watches_an_execution_is_told_once_how_it_ended() {
+    let mut shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    press(&mut ui, &mut now, "! w");
+    assert!(ui.watched.is_empty(), "develop has failed already");
+    press(&mut ui, &mut now, "h h h j j w");
+    assert_eq!(
+        (ui.selection.lane.as_ref().unwrap().as_str(), ui.watched.len()),
+        ("feature/日本語", 1)
+    );
+    shop.finish("lint", false);
+    assert_eq!(ui.ended_watches(&shop.board()), None);
+    shop.finish("unit", true);
+    assert_eq!(ui.ended_watches(&shop.board()).unwrap(), "web-shop d4e5f6a Failed");
+    assert_eq!(ui.ended_watches(&shop.board()), None);
+}

@@ -89,6 +89,10 @@ impl Ui {
             }
             Command::Init if self.live.pipelines.is_empty() => vec![Wish::Quit(Leave::Init)],
             Command::Demo if self.live.pipelines.is_empty() => vec![Wish::Quit(Leave::Demo)],
+            Command::Watch => {
+                self.watch(now);
+                Vec::new()
+            }
             Command::Mouse => vec![Wish::ToggleMouse],
             Command::Redraw => vec![Wish::Redraw],
             Command::Suspend => vec![Wish::Suspend],
@@ -364,6 +368,25 @@ impl Ui {
             }
             None => self.say(Severity::Remark, "there is none; 3 lists the whole history", now),
         }
+    }
+
+    /// Watches the execution of the lane that is under way, or watches it no longer.
+    fn watch(&mut self, now: Timestamp) {
+        let stage = self.stage().filter(|it| it.is_occupied());
+        let here = stage.and_then(|it| it.execution.as_ref());
+        let newest = || self.lane().and_then(|it| it.alive.first());
+        let Some((id, commit)) =
+            here.or_else(newest).map(|it| (it.id, it.revision.id.short().to_owned()))
+        else {
+            return self.say(Severity::Remark, "nothing is under way in this lane", now);
+        };
+        let words = if self.watched.remove(&id) {
+            format!("{commit} is not watched any more")
+        } else {
+            self.watched.insert(id);
+            format!("you will be told when {commit} has ended")
+        };
+        self.say(Severity::Remark, words, now);
     }
 
     /// Shows what the stage would bring, compared with what it last succeeded with.

@@ -22,7 +22,10 @@ mod user_command;
 mod view;
 mod wanted;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use dialog::{Dialog, Subject};
 use knowledge::Knowledge;
@@ -94,6 +97,8 @@ pub(super) struct Ui {
     pub disconnected: bool,
     /// The logs of a stage as one, while that is what is shown.
     pub merged: Option<Merged>,
+    /// Executions whose end is to be told.
+    pub watched: BTreeSet<ExecutionId>,
     /// Nothing can be changed from here.
     pub read_only: bool,
     /// The name of the theme that is worn.
@@ -204,6 +209,7 @@ impl Ui {
             ownership,
             disconnected: false,
             merged: None,
+            watched: BTreeSet::new(),
             read_only: false,
             theme: String::new(),
             silent: BTreeMap::new(),
@@ -303,6 +309,22 @@ impl Ui {
         gates.any(|(_, _, gate)| {
             gate.deferred.as_ref().is_some_and(|it| it.effective_at.since(now) < Span::MINUTE)
         })
+    }
+
+    /// Says which of the executions that are watched have ended with this board, and how.
+    pub(super) fn ended_watches(&mut self, board: &Board) -> Option<String> {
+        let ended = board.pipelines.iter().flat_map(|pipeline| {
+            let recent = pipeline.lanes.iter().flat_map(|lane| &lane.recent);
+            recent.map(move |it| (pipeline, it)).filter(|(_, it)| self.watched.contains(&it.id))
+        });
+        let (ids, words): (Vec<_>, Vec<_>) = ended
+            .map(|(pipeline, it)| {
+                let commit = it.revision.short();
+                (it.id, format!("{} {commit} {}", pipeline.name, it.status))
+            })
+            .unzip();
+        self.watched.retain(|id| !ids.contains(id));
+        (!words.is_empty()).then(|| words.join(", "))
     }
 
     /// Moves the edge of the detail pane to a row of the screen, if that is what is dragged.

@@ -1,0 +1,55 @@
+//! `events`: what has happened, a line each.
+
+use super::{Exit, Failure, args::Events, output};
+use crate::{
+    engine::Event,
+    host::{StateDir, clock},
+    model::PipelineName,
+    runtime::{RuntimeHandle, narrate},
+};
+
+pub(super) async fn events(state_dir: StateDir, arguments: Events) -> Result<Exit, Failure> {
+    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    let history = handle.history()?;
+    let pipeline: Option<PipelineName> = arguments.pipeline.as_deref().map(Into::into);
+    let mut newest = history.newest_events(pipeline.as_ref(), arguments.limit)?;
+    newest.reverse();
+    let mut after = newest.last().map_or(0, |(number, _)| *number);
+    newest.iter().for_each(|(number, event)| print(*number, event, arguments.json));
+    if !arguments.follow {
+        return Ok(Exit::Done);
+    }
+    let mut board = handle.board();
+    // Whoever serves the directory tells of changes; without a runtime nothing more happens.
+    while board.changed().await.is_ok() {
+        board.borrow_and_update();
+        loop {
+            let more = history.events_after(after)?;
+            let Some((last, _)) = more.last() else { break };
+            after = *last;
+            let wanted = more
+                .iter()
+                .filter(|(_, event)| pipeline.as_ref().is_none_or(|name| event.pipeline == *name));
+            wanted.for_each(|(number, event)| print(*number, event, arguments.json));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn print(number: i64, event: &Event, as_json: bool) {
+    if as_json {
+        let execution = event.fact.execution().map(|id| id.to_string());
+        let line = serde_json::json!({
+            "schema": 1,
+            "number": number,
+            "at": event.at.epoch_seconds(),
+            "pipelineName": event.pipeline,
+            "pipelineExecutionId": execution,
+            "kind": event.fact.kind(),
+            "text": narrate::sentence(event),
+        });
+        output::line(line.to_string());
+    } else if let Some(sentence) = narrate::sentence(event) {
+        output::line(format!("{} {sentence}", clock::local_moment(event.at, clock::now())));
+    }
+}
