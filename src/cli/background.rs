@@ -4,8 +4,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use super::{
     Exit, Failure,
-    args::{Global, Shutdown},
-    output, serve,
+    args::{Demo, Global, Init, Shutdown},
+    demo, init, output, serve,
 };
 use crate::{
     host::{StateDir, background, environment},
@@ -72,9 +72,13 @@ pub(super) async fn attach(state_dir: StateDir, global: &Global) -> Result<Exit,
         return Err(Failure::usage(words)
             .hint("`stagegate watch --detach` starts one, `stagegate` runs one inside itself"));
     };
-    let opening = serve::opening(global, tui::Ownership::Attached)?;
-    tui::run(handle, opening).await.map_err(serve::terminal_failure)?;
-    Ok(Exit::Done)
+    let opening = serve::opening(global)?;
+    let left = tui::run(handle, tui::Ownership::Attached, opening).await;
+    match left.map_err(serve::terminal_failure)? {
+        tui::Leave::Close | tui::Leave::Background => Ok(Exit::Done),
+        tui::Leave::Init => init::init(&Init::default()).await,
+        tui::Leave::Demo => demo::demo(Demo::default(), global).await,
+    }
 }
 
 /// Ends the runtime and waits until it is gone.

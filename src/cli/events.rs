@@ -15,7 +15,9 @@ pub(super) async fn events(state_dir: StateDir, arguments: Events) -> Result<Exi
     let mut newest = history.newest_events(pipeline.as_ref(), arguments.limit)?;
     newest.reverse();
     let mut after = newest.last().map_or(0, |(number, _)| *number);
-    newest.iter().for_each(|(number, event)| print(*number, event, arguments.json));
+    for (number, event) in &newest {
+        print(*number, event, arguments.json);
+    }
     if !arguments.follow {
         return Ok(Exit::Done);
     }
@@ -30,7 +32,9 @@ pub(super) async fn events(state_dir: StateDir, arguments: Events) -> Result<Exi
             let wanted = more
                 .iter()
                 .filter(|(_, event)| pipeline.as_ref().is_none_or(|name| event.pipeline == *name));
-            wanted.for_each(|(number, event)| print(*number, event, arguments.json));
+            for (number, event) in wanted {
+                print(*number, event, arguments.json);
+            }
         }
     }
     Ok(Exit::Done)

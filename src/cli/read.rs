@@ -13,7 +13,7 @@ use crate::{
         board::{ActionCard, LaneCard, OpenGate, PipelineCard, StageCard},
         state::{DeferredDecision, Override},
     },
-    host::{StateDir, clock},
+    host::{StateDir, clock, reports::Reports},
     model::{ActionStatus, PipelineName, Timestamp},
     runtime::RuntimeHandle,
     store::{self, ActionRecord, ExecutionRecord},
@@ -265,8 +265,30 @@ pub(super) async fn show(state_dir: StateDir, arguments: &Show) -> Result<Exit, 
     if let Some(by) = &execution.superseded_by {
         output::line(format!("  superseded by {by}"));
     }
-    actions.iter().for_each(print_action);
+    for action in &actions {
+        print_action(action);
+        if let Ok(id) = action.id.parse() {
+            print_tests(&Reports::read(&handle.job_directory(id)));
+        }
+    }
     Ok(Exit::Done)
+}
+
+/// Prints what the tests have come to, if the action has left reports.
+fn print_tests(reports: &Reports) {
+    if *reports == Reports::default() {
+        return;
+    }
+    let (passed, skipped) = (reports.passed(), reports.skipped());
+    let failed = reports.failed().count();
+    output::line(format!("      tests: {passed} passed, {failed} failed, {skipped} skipped"));
+    for case in reports.failed() {
+        let name = ansi::one_line(&format!("{} {}", case.suite, case.name));
+        output::line(format!("        failed: {name}"));
+    }
+    for problem in &reports.problems {
+        output::line(format!("        {}", ansi::one_line(problem)));
+    }
 }
 
 fn print_action(action: &ActionRecord) {

@@ -63,7 +63,7 @@ pub(super) fn options(
 }
 
 /// Decides how the dashboard looks and acts, once it is clear that there is a terminal for it.
-pub(super) fn opening(global: &Global, ownership: tui::Ownership) -> Result<tui::Opening, Failure> {
+pub(super) fn opening(global: &Global) -> Result<tui::Opening, Failure> {
     let file = config::dashboard(global);
     // What is wrong in the settings is told in the dashboard, which reads them again.
     let settings = file.as_ref().and_then(|file| (file.read)(&file.path).ok());
@@ -79,7 +79,6 @@ pub(super) fn opening(global: &Global, ownership: tui::Ownership) -> Result<tui:
         .map_err(|error| Failure::usage(error.to_string()))?;
     Ok(tui::Opening {
         look,
-        ownership,
         settings: file,
         theme_is_given: theme.is_some(),
         read_only: global.read_only,
@@ -89,10 +88,10 @@ pub(super) fn opening(global: &Global, ownership: tui::Ownership) -> Result<tui:
 /// Shows the dashboard; what it is left for may lead back to it.
 pub(super) async fn dashboard(state_dir: StateDir, global: &Global) -> Result<Exit, Failure> {
     // Before anything is started for it.
-    opening(global, tui::Ownership::Attached)?;
+    let opening = opening(global)?;
     loop {
         let files = pipeline_files(global).await?;
-        match show(&state_dir, &files, global).await? {
+        match show(&state_dir, &files, global, opening.clone()).await? {
             tui::Leave::Close => return Ok(Exit::Done),
             tui::Leave::Background => return background::detach(state_dir, files, global).await,
             tui::Leave::Init => {
@@ -107,17 +106,16 @@ async fn show(
     state_dir: &StateDir,
     files: &[PathBuf],
     global: &Global,
+    opening: tui::Opening,
 ) -> Result<tui::Leave, Failure> {
-    let opening = |ownership| opening(global, ownership);
     match start_or_attach(state_dir.clone(), files.to_owned(), global).await? {
         Some(Serving::Attached(handle)) => {
-            let opening = opening(tui::Ownership::Attached)?;
-            tui::run(handle, opening).await.map_err(terminal_failure)
+            tui::run(handle, tui::Ownership::Attached, opening).await.map_err(terminal_failure)
         }
         Some(Serving::Inside(runtime)) => {
-            let opening = opening(tui::Ownership::Inside)?;
+            let shown = tui::run(runtime.handle.clone(), tui::Ownership::Inside, opening);
             let left = tokio::select! {
-                left = tui::run(runtime.handle.clone(), opening) => left.map_err(terminal_failure)?,
+                left = shown => left.map_err(terminal_failure)?,
                 () = runtime.ended() => tui::Leave::Close,
             };
             runtime.shut_down().await?;
@@ -126,8 +124,7 @@ async fn show(
         // Nothing to serve yet: a greeting, and nothing is written anywhere.
         None => {
             let handle = RuntimeHandle::attach_or_read(state_dir.clone()).await?;
-            let opening = opening(tui::Ownership::Attached)?;
-            tui::run(handle, opening).await.map_err(terminal_failure)
+            tui::run(handle, tui::Ownership::Attached, opening).await.map_err(terminal_failure)
         }
     }
 }

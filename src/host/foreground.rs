@@ -4,19 +4,42 @@
 
 use std::{io, path::Path, process::Command};
 
+use crate::ansi;
+
 /// Shows a file in the user's pager and waits until it is closed.
 pub fn page(file: &Path) -> io::Result<()> {
     let pager = std::env::var("PAGER").ok().filter(|it| !it.trim().is_empty());
     let line = format!("{} \"$1\"", pager.as_deref().unwrap_or("less -R"));
-    Command::new("sh").args(["-c", &line, "sh"]).arg(file).status().map(drop)
+    wait(Command::new("sh").args(["-c", &line, "sh"]).arg(file)).map(drop)
 }
 
-/// Runs a command line and waits until somebody has read what it said.
-pub fn run(line: &str) -> io::Result<()> {
+/// Runs a command line with these variables and waits until somebody has read what it said.
+pub fn run(line: &str, variables: &[(String, String)]) -> io::Result<()> {
     println_plain(&format!("$ {line}"))?;
-    let status = Command::new("sh").args(["-c", line]).status()?;
-    println_plain(&format!("\n{status}; Enter goes back"))?;
+    for (name, value) in variables.iter().filter(|(name, _)| line.contains(name)) {
+        println_plain(&format!("  {name}={}", ansi::one_line(value)))?;
+    }
+    let variables = variables.iter().map(|(name, value)| (name, value));
+    let code = wait(Command::new("sh").args(["-c", line]).envs(variables))?;
+    let words = code.map_or_else(|| "ended by a signal".to_owned(), |it| format!("exit code {it}"));
+    println_plain(&format!("\n{words}; Enter goes back"))?;
     io::stdin().read_line(&mut String::new()).map(drop)
+}
+
+/// Waits for the end of a program; returns its exit code. When it is stopped from the keyboard we
+/// stop with it, so that the shell below gets its turn and continues both.
+fn wait(command: &mut Command) -> io::Result<Option<i32>> {
+    use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process_group, waitpid};
+    let child = command.spawn()?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    loop {
+        let Some((_, status)) = waitpid(pid, WaitOptions::UNTRACED)? else { continue };
+        if status.stopped() {
+            kill_process_group(getpgrp(), Signal::STOP)?;
+        } else {
+            return Ok(status.exit_status());
+        }
+    }
 }
 
 /// Starts a command line that nobody waits for.

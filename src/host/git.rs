@@ -101,6 +101,31 @@ impl Git {
         self.feed(None).await
     }
 
+    /// Runs the command and returns the first bytes of what it prints; it is ended when there are
+    /// more.
+    pub async fn output_up_to(mut self, most: u64) -> Result<Vec<u8>, GitError> {
+        let mut child = self.command.spawn().map_err(GitError::NotRun)?;
+        let mut output = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            stdout.take(most).read_to_end(&mut output).await.map_err(GitError::NotRun)?;
+        }
+        if output.len() as u64 == most {
+            // Nobody waits for the rest; dropping the child ends it.
+            return Ok(output);
+        }
+        let rest = child.wait_with_output().await.map_err(GitError::NotRun)?;
+        if rest.status.success() {
+            return Ok(output);
+        }
+        Err(self.failed(&rest.stderr))
+    }
+
+    fn failed(self, stderr: &[u8]) -> GitError {
+        let message = String::from_utf8_lossy(stderr);
+        let message = message.trim().trim_start_matches("fatal: ").replace('\n', "; ");
+        GitError::Failed { command: self.name, message }
+    }
+
     /// Runs the command with `input` on its standard input.
     pub async fn output_of_input(mut self, input: Vec<u8>) -> Result<Vec<u8>, GitError> {
         self.command.stdin(Stdio::piped());
@@ -133,9 +158,7 @@ impl Git {
         if output.status.success() {
             return Ok(output.stdout);
         }
-        let message = String::from_utf8_lossy(&output.stderr);
-        let message = message.trim().trim_start_matches("fatal: ").replace('\n', "; ");
-        Err(GitError::Failed { command: self.name, message })
+        Err(self.failed(&output.stderr))
     }
 }
 

@@ -31,6 +31,8 @@ pub struct LogReader {
     open_line: bool,
     behind: bool,
     cut: Option<Range<u64>>,
+    /// Counts how often lines were numbered anew, because something was cut.
+    numbering: u64,
 }
 
 impl LogReader {
@@ -44,7 +46,13 @@ impl LogReader {
             open_line: false,
             behind: false,
             cut: None,
+            numbering: 0,
         }
+    }
+
+    /// Returns a number that changes when lines are numbered anew.
+    pub fn numbering(&self) -> u64 {
+        self.numbering
     }
 
     /// Tells whether the last `refresh` has left something for the next one.
@@ -66,7 +74,8 @@ impl LogReader {
         let cut = cut(file);
         if cut != self.cut {
             // What was known about the middle is about lines that are not there any more.
-            *self = Self { file: self.file.take(), cut, ..Self::new(&self.path) };
+            let numbering = self.numbering + 1;
+            *self = Self { file: self.file.take(), cut, numbering, ..Self::new(&self.path) };
         }
         self.index()
     }
@@ -116,22 +125,14 @@ impl LogReader {
 
     /// Reads `count` lines from line `first` on; long lines are cut at [`LINE_LIMIT`].
     pub fn lines(&self, first: usize, count: usize) -> io::Result<Vec<Vec<u8>>> {
-        let mut found = Vec::new();
-        let end = first.saturating_add(count).min(self.line_count());
-        self.scan(first, |line| {
-            if found.len() < end.saturating_sub(first) {
-                found.push(line.to_vec());
-            }
-            found.len() < end.saturating_sub(first)
-        })?;
-        Ok(found)
+        Ok(self.lines_at(first, count)?.into_iter().map(|(_, line)| line).collect())
     }
 
     /// Finds the first line at or after `first` that `wanted` accepts.
     pub fn find(&self, first: usize, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<usize>> {
         let mut at = first;
         let mut found = None;
-        self.scan(first, |line| {
+        self.scan(first, |_, line| {
             if wanted(line) {
                 found = Some(at);
             }
@@ -141,43 +142,24 @@ impl LogReader {
         Ok(found)
     }
 
-    /// Finds the last line before `end` that `wanted` accepts.
-    pub fn find_last(
-        &self,
-        end: usize,
-        wanted: impl Fn(&[u8]) -> bool,
-    ) -> io::Result<Option<usize>> {
-        let mut upto = end.min(self.line_count());
-        while upto > 0 {
-            let from = (upto - 1) / STRIDE * STRIDE;
-            let lines = self.lines(from, upto - from)?;
-            if let Some(at) = lines.iter().rposition(|line| wanted(line)) {
-                return Ok(Some(from + at));
-            }
-            upto = from;
-        }
-        Ok(None)
-    }
-
     /// Reads `count` lines from line `first` on, each with the offset at which it begins.
     pub fn lines_at(&self, first: usize, count: usize) -> io::Result<Vec<(u64, Vec<u8>)>> {
-        let slot = (first / STRIDE).min(self.starts.len() - 1);
-        let mut offset = self.starts[slot];
-        for line in self.lines(slot * STRIDE, first.saturating_sub(slot * STRIDE))? {
-            offset += line.len() as u64 + 1;
-        }
-        let lines = self.lines(first, count)?.into_iter().map(|line| {
-            let at = offset;
-            offset += line.len() as u64 + 1;
-            (at, line)
-        });
-        Ok(lines.collect())
+        let mut found = Vec::new();
+        let count = count.min(self.line_count().saturating_sub(first));
+        self.scan(first, |offset, line| {
+            if found.len() < count {
+                found.push((offset, line.to_vec()));
+            }
+            found.len() < count
+        })?;
+        Ok(found)
     }
 
     /// Goes on with a search through the whole log, as far as can be read without a pause that
     /// people notice.
     pub fn advance(&self, scan: &mut Scan) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
+        scan.forget_open_line();
         let end = scan.offset.saturating_add(AT_ONCE);
         let mut block = vec![0; SCAN_BLOCK];
         while scan.offset < end && scan.offset < self.indexed {
@@ -186,70 +168,75 @@ impl LogReader {
                 scan.line += 1 + usize::from(scan.in_line);
                 (scan.offset, scan.in_line) = (cut.end, false);
             }
-            let left = usize::try_from(self.indexed - scan.offset).unwrap_or(usize::MAX);
-            let room = left.min(SCAN_BLOCK).min(
-                self.cut.as_ref().filter(|cut| scan.offset < cut.start).map_or(usize::MAX, |cut| {
-                    usize::try_from(cut.start - scan.offset).unwrap_or(usize::MAX)
-                }),
-            );
+            let before_cut = self.cut.as_ref().filter(|cut| scan.offset < cut.start);
+            let upto = before_cut.map_or(self.indexed, |cut| cut.start);
+            let room = usize::try_from(upto - scan.offset).unwrap_or(SCAN_BLOCK).min(SCAN_BLOCK);
             let count = file.read_at(&mut block[..room], scan.offset)?;
-            if count == 0 {
-                break;
+            let newline = memchr::memrchr(b'\n', &block[..count]).map(|at| at + 1);
+            let is_last = scan.offset + count as u64 == self.indexed;
+            match newline {
+                Some(take) => scan.take(&block[..take], Ends::WithNewline),
+                // A line that is still being written is looked at and not passed.
+                None if is_last && count < SCAN_BLOCK => {
+                    scan.look_at_open_line(&block[..count]);
+                    break;
+                }
+                None if count == 0 => break,
+                // Longer than any line people read, or cut: its pieces count as one line.
+                None => scan.take(&block[..count], Ends::WithinLine),
             }
-            // Whole lines only, unless the block is one line or the log has no more.
-            let newline = memchr::memrchr(b'\n', &block[..count]);
-            let take = newline.filter(|_| count < left || block[count - 1] == b'\n');
-            let take = take.map_or(count, |at| at + 1);
-            scan.take(&block[..take]);
-            scan.offset += take as u64;
-            scan.in_line = block[take - 1] != b'\n';
+            scan.offset += newline.unwrap_or(count) as u64;
+            scan.in_line = newline.is_none();
         }
-        scan.is_behind = scan.offset < self.indexed;
+        scan.is_behind = scan.offset < self.indexed && !scan.open_line;
         Ok(())
     }
 
-    /// Visits lines from `first` on until `visit` says to stop.
-    fn scan(&self, first: usize, mut visit: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
+    /// Visits lines from `first` on, each with the offset at which it begins, until `visit` says to
+    /// stop.
+    fn scan(&self, first: usize, mut visit: impl FnMut(u64, &[u8]) -> bool) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let slot = (first / STRIDE).min(self.starts.len() - 1);
         let (mut offset, mut skip) = (self.starts[slot], first - slot * STRIDE);
-        let mut line = Vec::new();
+        let (mut line, mut begun) = (Vec::new(), offset);
         let mut block = vec![0; BLOCK];
-        let mut see = |line: &[u8]| {
+        let mut see = |begun: u64, line: &[u8]| {
             if skip == 0 {
-                return visit(line);
+                return visit(begun, line);
             }
             skip -= 1;
             true
         };
         loop {
             if let Some(cut) = self.cut.as_ref().filter(|cut| cut.start == offset) {
-                if !line.is_empty() && !see(&line) || !see(cut_words(cut).as_bytes()) {
+                let open_line = !line.is_empty();
+                if open_line && !see(begun, &line) || !see(offset, cut_words(cut).as_bytes()) {
                     return Ok(());
                 }
                 line.clear();
-                offset = cut.end;
+                (offset, begun) = (cut.end, cut.end);
             }
             let left = usize::try_from(self.indexed - offset).unwrap_or(BLOCK);
             let room = room_before(self.cut.as_ref(), offset).min(left);
             let count = if room == 0 { 0 } else { file.read_at(&mut block[..room], offset)? };
             if count == 0 {
                 if !line.is_empty() {
-                    see(&line);
+                    see(begun, &line);
                 }
                 return Ok(());
             }
-            offset += count as u64;
-            let mut rest = &block[..count];
-            while let Some(at) = memchr::memchr(b'\n', rest) {
-                extend_limited(&mut line, &rest[..at]);
-                if !see(&line) {
+            let mut from = 0;
+            for at in memchr::memchr_iter(b'\n', &block[..count]) {
+                extend_limited(&mut line, &block[from..at]);
+                if !see(begun, &line) {
                     return Ok(());
                 }
                 line.clear();
-                rest = &rest[at + 1..];
+                from = at + 1;
+                begun = offset + from as u64;
             }
-            extend_limited(&mut line, rest);
+            extend_limited(&mut line, &block[from..count]);
+            offset += count as u64;
         }
     }
 }
@@ -262,6 +249,10 @@ pub struct Scan {
     offset: u64,
     line: usize,
     in_line: bool,
+    /// The line that is still being written has been looked at.
+    open_line: bool,
+    /// It is the last one in `found`.
+    open_line_found: bool,
     is_behind: bool,
 }
 
@@ -270,6 +261,13 @@ pub struct Scan {
 pub enum Keeps {
     Matching,
     Others,
+}
+
+/// Where a block of a log ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    WithNewline,
+    WithinLine,
 }
 
 impl Scan {
@@ -281,6 +279,17 @@ impl Scan {
             .unicode(!words.is_ascii())
             .build()
             .expect("escaped words are a pattern");
+        Self::of(pattern, keeps)
+    }
+
+    /// Searches for what looks like an error.
+    pub fn for_errors() -> Self {
+        let words: Vec<String> = ERRORS.iter().map(|word| regex::escape(word)).collect();
+        let pattern = regex::bytes::RegexBuilder::new(&words.join("|")).unicode(false).build();
+        Self::of(pattern.expect("escaped words are a pattern"), Keeps::Matching)
+    }
+
+    fn of(pattern: regex::bytes::Regex, keeps: Keeps) -> Self {
         Self {
             pattern,
             keeps,
@@ -288,8 +297,15 @@ impl Scan {
             offset: 0,
             line: 0,
             in_line: false,
+            open_line: false,
+            open_line_found: false,
             is_behind: true,
         }
+    }
+
+    /// Begins again, for a log whose lines were numbered anew.
+    pub fn restart(&mut self) {
+        *self = Self::of(self.pattern.clone(), self.keeps);
     }
 
     pub fn is_behind(&self) -> bool {
@@ -301,22 +317,42 @@ impl Scan {
         self.found.len() >= MOST_FOUND
     }
 
-    fn take(&mut self, block: &[u8]) {
+    fn forget_open_line(&mut self) {
+        if std::mem::take(&mut self.open_line_found) {
+            self.found.pop();
+        }
+        self.open_line = false;
+    }
+
+    fn look_at_open_line(&mut self, bytes: &[u8]) {
+        self.open_line = true;
+        let keeps = self.pattern.is_match(bytes) == (self.keeps == Keeps::Matching);
+        if keeps && !bytes.is_empty() && !self.is_full() {
+            self.found.push(self.line);
+            self.open_line_found = true;
+        }
+    }
+
+    fn keep(&mut self, line: usize) {
+        if self.found.last() != Some(&line) {
+            self.found.push(line);
+        }
+    }
+
+    fn take(&mut self, block: &[u8], ends: Ends) {
         let mut at = 0;
         while !self.is_full() {
             let found = self.pattern.find_at(block, at);
             let upto = found.as_ref().map_or(block.len(), regex::bytes::Match::start);
-            let passed = memchr::memchr_iter(b'\n', &block[at..upto]).count();
-            let line = self.line + passed;
-            match self.keeps {
-                Keeps::Matching if found.is_some() => self.found.push(line),
-                Keeps::Matching => {}
-                Keeps::Others => {
-                    let room = MOST_FOUND - self.found.len();
-                    self.found.extend((self.line..line).take(room));
-                    let open = found.is_none() && block.last() != Some(&b'\n');
-                    self.found.extend(open.then_some(line));
+            let line = self.line + memchr::memchr_iter(b'\n', &block[at..upto]).count();
+            if self.keeps == Keeps::Others {
+                let room = MOST_FOUND - self.found.len();
+                (self.line..line).take(room).for_each(|line| self.keep(line));
+                if found.is_none() && ends == Ends::WithinLine {
+                    self.keep(line);
                 }
+            } else if found.is_some() {
+                self.keep(line);
             }
             self.line = line;
             let Some(found) = found else { return };
@@ -377,12 +413,23 @@ pub fn last_line(path: &Path) -> Option<Vec<u8>> {
     lines.rev().find(|line| !line.trim_ascii().is_empty()).map(<[u8]>::to_vec)
 }
 
+/// What stands in the lines that people look for first.
+const ERRORS: [&str; 10] = [
+    "error:",
+    "error[",
+    "Error:",
+    "ERROR",
+    "panicked at",
+    "FAILED",
+    "fatal:",
+    "FAIL ",
+    "Traceback (most recent",
+    "not found",
+];
+
 /// Tells whether a line looks like the error people look for first.
 pub fn looks_like_error(line: &[u8]) -> bool {
-    let words: [&[u8]; 8] =
-        [b"error:", b"error[", b"Error:", b"ERROR", b"panicked at", b"FAILED", b"fatal:", b"FAIL "];
-    let traceback: [&[u8]; 2] = [b"Traceback (most recent", b"not found"];
-    words.iter().chain(&traceback).any(|word| memchr::memmem::find(line, word).is_some())
+    ERRORS.iter().any(|word| memchr::memmem::find(line, word.as_bytes()).is_some())
 }
 
 #[cfg(test)]
@@ -443,6 +490,27 @@ mod tests {
         let at = reader.lines_at(300, 2).unwrap();
         let offset: usize = all[..300].iter().map(|line| line.len() + 1).sum();
         assert_eq!(at[0], (offset as u64, all[300].clone().into_bytes()));
+    }
+
+    #[test]
+    fn a_line_that_is_being_written_counts_once_and_as_what_it_is_in_the_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut reader = LogReader::new(file.path());
+        let mut words = Scan::new("needle", Keeps::Matching);
+        let mut others = Scan::new("needle", Keeps::Others);
+        for (piece, matching, rest) in [
+            ("first\n.", &[][..], &[0, 1][..]),
+            ("...nee", &[], &[0, 1]),
+            ("dle.", &[1], &[0]),
+            (".. needle\nlast", &[1], &[0, 2]),
+        ] {
+            file.as_file().write_all(piece.as_bytes()).unwrap();
+            reader.refresh().unwrap();
+            reader.advance(&mut words).unwrap();
+            reader.advance(&mut others).unwrap();
+            assert_eq!((words.found.as_slice(), others.found.as_slice()), (matching, rest));
+            assert!(!words.is_behind() && !others.is_behind());
+        }
     }
 
     #[test]

@@ -13,11 +13,13 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 
+use crate::supervisor::mask::Masker;
+
 /// The folder of a job that holds its reports.
 pub const FOLDER: &str = "reports";
 const MOST_FILES: usize = 1_000;
-/// Larger files are no reports that anybody reads.
-const LARGEST: u64 = 16 << 20;
+/// More bytes than this are no reports that anybody reads.
+const ALL_TOGETHER: u64 = 64 << 20;
 
 /// The tests of one attempt of an action.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,30 +79,37 @@ impl Reports {
     }
 }
 
-/// Copies the reports that match out of a workspace, without any secret in them.
+/// Copies the reports that match out of a workspace, without any secret in them; returns the names
+/// of those that are too large or cannot be read.
 pub fn collect(
     workspace: &Path,
     patterns: &[String],
     job: &Path,
     secrets: &[String],
-) -> io::Result<()> {
+) -> io::Result<Vec<String>> {
     if patterns.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let folder = job.join(FOLDER);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    // In XML a value is written with entities.
+    let in_xml = secrets.iter().map(|it| quick_xml::escape::escape(it.as_str()).into_owned());
+    let secrets: Vec<String> = secrets.iter().cloned().chain(in_xml).collect();
+    let mut left = ALL_TOGETHER;
+    let mut left_out = Vec::new();
     for (number, file) in matching(workspace, patterns).into_iter().take(MOST_FILES).enumerate() {
-        if file.metadata()?.len() > LARGEST {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let size = file.metadata().map_or(u64::MAX, |it| it.len());
+        let text = (size <= left).then(|| std::fs::read(&file)).transpose();
+        let Ok(Some(text)) = text else {
+            left_out.push(name);
             continue;
-        }
-        let mut text = String::from_utf8_lossy(&std::fs::read(&file)?).into_owned();
-        for secret in secrets.iter().filter(|it| !it.is_empty()) {
-            text = text.replace(secret.as_str(), "***");
-        }
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        std::fs::write(folder.join(format!("{number:04}-{name}")), text)?;
+        };
+        left -= size;
+        let clear = Masker::whole(&secrets, &text);
+        std::fs::write(folder.join(format!("{number:04}-{name}")), clear)?;
     }
-    Ok(())
+    Ok(left_out)
 }
 
 fn matching(workspace: &Path, patterns: &[String]) -> Vec<PathBuf> {
@@ -114,7 +123,8 @@ fn matching(workspace: &Path, patterns: &[String]) -> Vec<PathBuf> {
         });
     }
     let Ok(wanted) = wanted.build() else { return Vec::new() };
-    let files = walkdir::WalkDir::new(workspace).sort_by_file_name().into_iter().flatten();
+    let walk = walkdir::WalkDir::new(workspace).sort_by_file_name().into_iter();
+    let files = walk.filter_entry(|it| it.file_name() != ".git").flatten();
     let files = files.filter(|it| it.file_type().is_file()).map(walkdir::DirEntry::into_path);
     let fits = |file: &PathBuf| file.strip_prefix(workspace).is_ok_and(|it| wanted.is_match(it));
     files.filter(fits).collect()

@@ -169,7 +169,7 @@ async fn finish(
     secrets: &[String],
     result: Option<JobResult>,
 ) -> Result<JobSuccess, ErrorDetails> {
-    collect_reports(job, files, workspace, secrets);
+    collect_reports(job, files, workspace, secrets).await;
     let report = report(job, tools, files, workspace, secrets, result).await;
     if report.is_err() {
         // Nobody wants the variables of a failed action, and they may hold a secret.
@@ -178,15 +178,24 @@ async fn finish(
     report
 }
 
-/// Test reports are worth most where the action has failed; one that cannot be kept is told in the
-/// log and changes nothing.
-fn collect_reports(job: &Job, files: &JobFiles, workspace: &Workspace, secrets: &[String]) {
-    let (source, kept) = (workspace.source(), files.directory());
-    let collected = reports::collect(&source, &job.action.reports, kept, secrets);
-    if let Err(error) = collected {
-        // A log that cannot be written has been reported already.
-        let _ = files.note(&format!("the test reports cannot be kept: {error}"));
+/// Test reports are worth most where the action has failed; what cannot be kept is told in the log
+/// and changes nothing.
+async fn collect_reports(job: &Job, files: &JobFiles, workspace: &Workspace, secrets: &[String]) {
+    let patterns = job.action.reports.clone();
+    if patterns.is_empty() {
+        return;
     }
+    let (source, kept) = (workspace.source(), files.directory().to_owned());
+    let secrets = secrets.to_vec();
+    let collect = move || reports::collect(&source, &patterns, &kept, &secrets);
+    let words = match tokio::task::spawn_blocking(collect).await {
+        Ok(Ok(left_out)) if left_out.is_empty() => return,
+        Ok(Ok(left_out)) => format!("test reports that are not kept: {}", left_out.join(", ")),
+        Ok(Err(error)) => format!("the test reports cannot be kept: {error}"),
+        Err(error) => format!("the test reports cannot be kept: {error}"),
+    };
+    // A log that cannot be written has been reported already.
+    let _ = files.note(&words);
 }
 
 async fn report(

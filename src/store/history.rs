@@ -144,23 +144,26 @@ impl History {
         Ok(found.into_iter().next())
     }
 
-    /// Returns the attempts of an action in the newest executions of a lane, newest first.
+    /// Returns the attempts of an action in an execution and those before it in the lane, newest
+    /// first.
     pub fn runs_of(
         &self,
         pipeline: &PipelineName,
         lane: &Lane,
         (stage, action): (&str, &str),
-        executions: usize,
+        (execution, executions): (&str, usize),
     ) -> Result<Vec<(ExecutionRecord, ActionRecord)>, StoreError> {
         let sql = format!(
             "SELECT {EXECUTION_COLUMNS}, {ACTION_COLUMNS} FROM
                  (SELECT * FROM execution WHERE pipeline = ?1 AND lane = ?2
+                      AND number <= (SELECT number FROM execution WHERE id = ?6)
                   ORDER BY number DESC LIMIT ?5) AS e
              JOIN action_execution AS a ON a.execution = e.id
              WHERE a.stage = ?3 AND a.action = ?4 ORDER BY a.number DESC"
         );
         let executions = i64::try_from(executions).unwrap_or(i64::MAX);
-        let parameters = params![pipeline.as_str(), lane.as_str(), stage, action, executions];
+        let parameters =
+            params![pipeline.as_str(), lane.as_str(), stage, action, executions, execution];
         self.rows(&sql, parameters, with_execution)
     }
 

@@ -6,7 +6,7 @@ use memchr::memmem;
 
 const MASK: &[u8] = b"****";
 
-pub(super) struct Masker {
+pub(crate) struct Masker {
     /// Longest first, so that a secret inside another does not uncover its rest.
     secrets: Vec<Vec<u8>>,
     /// The end of the stream so far, if it may be the beginning of a secret.
@@ -14,7 +14,7 @@ pub(super) struct Masker {
 }
 
 impl Masker {
-    pub(super) fn new(secrets: &[String]) -> Self {
+    pub(crate) fn new(secrets: &[String]) -> Self {
         let mut secrets: Vec<Vec<u8>> = secrets
             .iter()
             .filter(|secret| !secret.is_empty())
@@ -22,6 +22,19 @@ impl Masker {
             .collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self { secrets, held: Vec::new() }
+    }
+
+    /// Returns a whole text without the secrets.
+    pub(crate) fn whole(secrets: &[String], text: &[u8]) -> Vec<u8> {
+        let mut masker = Self::new(secrets);
+        let mut clear = Vec::with_capacity(text.len());
+        // Writing to memory cannot fail.
+        let _ = masker.feed(text, |bytes| {
+            clear.extend_from_slice(bytes);
+            Ok(())
+        });
+        clear.extend(masker.finish());
+        clear
     }
 
     /// Passes on what is safe to show and holds back what may turn out to be a secret.

@@ -6,7 +6,7 @@
 //! It knows nothing of pipelines: only of job directories and what is in [`protocol`].
 
 mod child;
-mod mask;
+pub(crate) mod mask;
 mod output;
 pub mod protocol;
 

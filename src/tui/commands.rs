@@ -143,6 +143,11 @@ impl Command {
         })
     }
 
+    /// Tells whether it goes through the past.
+    pub(super) fn travels(self) -> bool {
+        matches!(self, Self::StepBack | Self::StepForward | Self::TurnBack | Self::TurnForward)
+    }
+
     /// Tells whether it asks the runtime for something, or leads to a dialog that does.
     pub(super) fn changes_something(self) -> bool {
         matches!(
@@ -159,8 +164,10 @@ impl Command {
                 | Self::Note
                 | Self::Start
                 | Self::Transition
+                | Self::Background
                 | Self::EndWhenIdle
                 | Self::EndNow
+                | Self::Init
         )
     }
 

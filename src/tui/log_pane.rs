@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use super::ui::shown::Shown;
 use crate::{
     host::{
-        log::{Keeps, LogReader, Scan, looks_like_error},
+        log::{Keeps, LogReader, Scan},
         log_times::LogTimes,
     },
     model::{ActionExecutionId, Timestamp},
 };
+
+/// More selected lines than this are not copied.
+const MOST_COPIED: usize = 100_000;
 
 #[derive(Default)]
 pub(super) struct LogPane {
@@ -47,9 +50,10 @@ struct Open {
     /// The first line of the window: of the log, or of what the filter lets through.
     top: usize,
     follow: bool,
-    /// A failed log opens where the first error is, once it was looked at.
-    seek_error: bool,
     search: Option<Search>,
+    /// What looks like an error; a failed log opens with the first of them.
+    errors: Option<Search>,
+    numbering: u64,
     filter: Option<Filter>,
     /// Lines that somebody wants to find again.
     marks: Vec<usize>,
@@ -72,6 +76,39 @@ pub(super) struct Filter {
 }
 
 impl Search {
+    fn new(wanted: &str, scan: Scan, from: usize) -> Self {
+        Self { wanted: wanted.to_owned(), scan, current: None, from }
+    }
+
+    fn of_errors(from: usize) -> Self {
+        Self::new("errors", Scan::for_errors(), from)
+    }
+
+    /// Finds the first match that is to be gone to; returns its line when it has just been found.
+    fn settle(&mut self) -> Option<usize> {
+        if self.current.is_some() {
+            return None;
+        }
+        let at = self.scan.found.partition_point(|line| *line < self.from);
+        self.current = match self.scan.found.get(at) {
+            Some(_) => Some(at),
+            // From the top again, once it is clear that nothing follows.
+            None if !self.goes_on() && !self.scan.found.is_empty() => Some(0),
+            None => None,
+        };
+        self.current.map(|at| self.scan.found[at])
+    }
+
+    /// Goes on to another match, around the ends.
+    fn step(&mut self, step: isize) -> Option<usize> {
+        let count = self.scan.found.len();
+        let current = self.current.filter(|_| count > 0)?;
+        let step = step.rem_euclid(isize::try_from(count).unwrap_or(1)).unsigned_abs();
+        let next = (current + step) % count;
+        self.current = Some(next);
+        Some(self.scan.found[next])
+    }
+
     pub(super) fn matches(&self) -> &[usize] {
         &self.scan.found
     }
@@ -86,7 +123,8 @@ impl Open {
     fn new(shown: &Shown, path: &Path) -> Self {
         let failed = shown.has_failed();
         let source = Source::Attempt(shown.id);
-        Self { source, follow: !failed, seek_error: failed, ..Self::at(LogReader::new(path)) }
+        let errors = failed.then(|| Search::of_errors(0));
+        Self { source, follow: true, errors, ..Self::at(LogReader::new(path)) }
     }
 
     fn at(reader: LogReader) -> Self {
@@ -96,8 +134,9 @@ impl Open {
             times: None,
             top: 0,
             follow: false,
-            seek_error: false,
             search: None,
+            errors: None,
+            numbering: 0,
             filter: None,
             marks: Vec::new(),
             selection: None,
@@ -117,6 +156,19 @@ impl Open {
         };
         self.top = at.saturating_sub(height / 2);
         self.follow = false;
+    }
+
+    /// Puts an error at the top of the window: what matters comes after it.
+    fn go_to_error(&mut self, line: usize, height: usize) {
+        self.go_to(line, height);
+        if self.filter.is_none() {
+            self.top = line.saturating_sub(1);
+        }
+    }
+
+    fn scans(&mut self) -> impl Iterator<Item = &mut Scan> {
+        let searches = self.search.iter_mut().chain(&mut self.errors).map(|it| &mut it.scan);
+        self.filter.iter_mut().map(|it| &mut it.scan).chain(searches)
     }
 
     /// Returns the number of the first line of the window.
@@ -163,13 +215,7 @@ impl LogPane {
             return;
         };
         if self.open.as_ref().is_some_and(|open| open.source == Source::Attempt(shown.id)) {
-            if let Some(open) = &mut self.open
-                && open.follow
-                && shown.has_failed()
-            {
-                // It failed while somebody was following: the last lines are what they want.
-                open.seek_error = false;
-            }
+            // If it fails while somebody follows, the last lines are what they want.
             return;
         }
         let path = path(shown.id);
@@ -193,20 +239,26 @@ impl LogPane {
         self.height = height;
         let Some(open) = &mut self.open else { return false };
         let grown = open.reader.refresh().unwrap_or(false);
-        if std::mem::take(&mut open.seek_error) {
-            let found = open.reader.find(0, looks_like_error).ok().flatten();
-            match found {
-                Some(line) => open.top = line.saturating_sub(1),
-                None => open.follow = true,
-            }
+        if open.numbering != open.reader.numbering() {
+            // Numbers of lines mean other lines now.
+            open.numbering = open.reader.numbering();
+            open.scans().for_each(Scan::restart);
+            (open.marks, open.selection) = (Vec::new(), None);
         }
-        let scans = open.filter.iter_mut().map(|it| &mut it.scan);
-        let scans = scans.chain(open.search.iter_mut().map(|it| &mut it.scan));
-        for scan in scans.filter(|it| !it.is_full()) {
+        let Open { reader, filter, search, errors, .. } = open;
+        let filter = filter.iter_mut().map(|it| &mut it.scan);
+        let searches = search.iter_mut().chain(errors.iter_mut()).map(|it| &mut it.scan);
+        for scan in filter.chain(searches).filter(|it| !it.is_full()) {
             // What cannot be read now is tried again with the next frame.
-            let _ = open.reader.advance(scan);
+            let _ = reader.advance(scan);
         }
-        Self::go_to_first_match(open, height);
+        let found = search.as_mut().and_then(Search::settle);
+        let error = errors.as_mut().and_then(Search::settle);
+        if let Some(line) = found {
+            open.go_to(line, height);
+        } else if let Some(line) = error {
+            open.go_to_error(line, height);
+        }
         let last_top = open.count().saturating_sub(height);
         if open.follow {
             open.top = last_top;
@@ -218,26 +270,12 @@ impl LogPane {
         changed
     }
 
-    fn go_to_first_match(open: &mut Open, height: usize) {
-        let Some(search) = open.search.as_mut().filter(|it| it.current.is_none()) else { return };
-        let at = search.scan.found.partition_point(|line| *line < search.from);
-        let found = match search.scan.found.get(at) {
-            Some(_) => Some(at),
-            // From the top again, once it is clear that nothing follows.
-            None if !search.goes_on() && !search.scan.found.is_empty() => Some(0),
-            None => None,
-        };
-        search.current = found;
-        if let Some(line) = found.map(|at| search.scan.found[at]) {
-            open.go_to(line, height);
-        }
-    }
-
     /// Tells whether more of the log is to be read or searched at once.
     pub(super) fn is_behind(&self) -> bool {
         self.open.as_ref().is_some_and(|open| {
+            let searches = open.search.iter().chain(&open.errors);
             open.reader.is_behind()
-                || open.search.as_ref().is_some_and(Search::goes_on)
+                || searches.into_iter().any(Search::goes_on)
                 || open.filter.as_ref().is_some_and(|it| it.scan.is_behind() && !it.scan.is_full())
         })
     }
@@ -302,12 +340,9 @@ impl LogPane {
 
     pub(super) fn search(&mut self, wanted: &str) {
         let Some(open) = &mut self.open else { return };
-        open.search = (!wanted.is_empty()).then(|| Search {
-            wanted: wanted.to_owned(),
-            scan: Scan::new(wanted, Keeps::Matching),
-            current: None,
-            from: open.first_line(),
-        });
+        let from = open.first_line();
+        open.search = (!wanted.is_empty())
+            .then(|| Search::new(wanted, Scan::new(wanted, Keeps::Matching), from));
     }
 
     /// Shows only the lines with these words in them, or with `!` before them only the others.
@@ -329,17 +364,12 @@ impl LogPane {
     pub(super) fn next_match(&mut self, step: isize) {
         let height = self.height;
         let Some(open) = &mut self.open else { return };
-        let Some(search) = open.search.as_mut() else { return };
-        let count = search.scan.found.len();
-        let Some(current) = search.current.filter(|_| count > 0) else { return };
-        let step = step.rem_euclid(isize::try_from(count).unwrap_or(1)).unsigned_abs();
-        let next = (current + step) % count;
-        search.current = Some(next);
-        let line = search.scan.found[next];
-        open.go_to(line, height);
+        if let Some(line) = open.search.as_mut().and_then(|it| it.step(step)) {
+            open.go_to(line, height);
+        }
     }
 
-    /// Ends selection, search or filter, whichever came last; `false` if there was none.
+    /// Ends the selection, else the search, else the filter; `false` if there was none.
     pub(super) fn clear(&mut self) -> bool {
         let Some(open) = &mut self.open else { return false };
         if open.selection.take().is_some() || open.search.take().is_some() {
@@ -352,24 +382,22 @@ impl LogPane {
         had_filter
     }
 
-    /// Goes to the next line that looks like an error, around the end; or to the one before.
+    /// Goes to the next line that looks like an error, or to the one before, around the ends;
+    /// `false` if the whole log has none.
     pub(super) fn next_error(&mut self, forward: bool) -> bool {
         let height = self.height;
         let Some(open) = &mut self.open else { return false };
-        let here = open.first_line();
-        let found = if forward {
-            let found = open.reader.find(here + 2, looks_like_error).ok().flatten();
-            found.or_else(|| open.reader.find(0, looks_like_error).ok().flatten())
-        } else {
-            open.reader.find_last(here.saturating_add(1), looks_like_error).ok().flatten()
-        };
-        if let Some(line) = found {
-            open.go_to(line, height);
-            if open.filter.is_none() {
-                open.top = line.saturating_sub(1);
-            }
+        let from = open.first_line();
+        let errors = open.errors.get_or_insert_with(|| Search::of_errors(from));
+        if let Some(line) = errors.step(if forward { 1 } else { -1 }) {
+            open.go_to_error(line, height);
+            return true;
         }
-        found.is_some()
+        errors.goes_on() || errors.current.is_some() || !errors.scan.found.is_empty()
+    }
+
+    pub(super) fn active_errors(&self) -> Option<&Search> {
+        self.open.as_ref()?.errors.as_ref()
     }
 
     /// Marks the first line of the window, or takes its mark off.
@@ -408,7 +436,8 @@ impl LogPane {
         let open = self.open.as_ref()?;
         let lines = match open.selection {
             Some((from, to)) => {
-                open.reader.lines(from.min(to), from.abs_diff(to) + 1).unwrap_or_default()
+                let count = (from.abs_diff(to) + 1).min(MOST_COPIED);
+                open.reader.lines(from.min(to), count).unwrap_or_default()
             }
             None => self.window.iter().map(|it| it.bytes.clone()).collect(),
         };

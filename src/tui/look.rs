@@ -17,6 +17,8 @@ pub struct Look {
     pub motion: bool,
     pub mouse: bool,
     pub(super) depth: Depth,
+    /// Somebody asked for no colour, so no theme of last time brings it back.
+    pub(super) without_colour: bool,
 }
 
 /// When colour is used.
@@ -96,7 +98,8 @@ impl Look {
             None if unicode => Glyphs::UNICODE,
             Some(GlyphSet::Ascii) | None => Glyphs::ASCII,
         };
-        Ok(Self { theme: Theme::find(name, depth)?, glyphs, motion, mouse, depth })
+        let theme = Theme::find(name, depth)?;
+        Ok(Self { theme, glyphs, motion, mouse, depth, without_colour })
     }
 
     /// Puts another theme on; one that cannot be read changes nothing.

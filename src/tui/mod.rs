@@ -36,7 +36,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
-use ui::{Merged, Paged, Ui, Wish, past::Past};
+use ui::{Merged, Paged, Ui, UserLine, Wish, past::Past};
 
 use crate::{
     ansi,
@@ -73,6 +73,8 @@ pub enum Leave {
 
 /// How often elapsed times, spinners and open logs are looked at while something runs.
 const BEAT: Duration = Duration::from_millis(250);
+/// What is stale on the screen is looked at again after this time.
+const AGAIN: Duration = Duration::from_secs(1);
 /// An action that has written nothing for so long is worth a word.
 const SILENCE: Span = Span(120_000);
 /// Logs may grow faster than anybody reads: frames are at least this far apart.
@@ -114,9 +116,9 @@ impl Picture {
 }
 
 /// What the dashboard is opened with.
+#[derive(Clone)]
 pub struct Opening {
     pub look: Look,
-    pub ownership: Ownership,
     pub settings: Option<SettingsFile>,
     /// The theme was named, so what was chosen the last time does not count.
     pub theme_is_given: bool,
@@ -125,16 +127,22 @@ pub struct Opening {
 }
 
 /// Shows the dashboard until somebody leaves it.
-pub async fn run(handle: RuntimeHandle, opening: Opening) -> io::Result<Leave> {
-    let Opening { mut look, ownership, settings: file, theme_is_given, read_only } = opening;
+pub async fn run(
+    handle: RuntimeHandle,
+    ownership: Ownership,
+    opening: Opening,
+) -> io::Result<Leave> {
+    let Opening { mut look, settings: file, theme_is_given, read_only } = opening;
     let mut signals = Signals::listen()?;
     let memory = Memory::read(handle.state_dir().path());
-    if let Some(theme) = memory.theme.as_deref().filter(|_| !theme_is_given) {
+    if let Some(theme) = memory.theme.as_deref().filter(|_| !theme_is_given && !look.without_colour)
+    {
         // One that is gone since leaves the look as it is.
         let _ = look.wear(theme);
     }
     let board = handle.board();
-    let mut ui = Ui::new(Arc::clone(&board.borrow()), ownership);
+    let first = Arc::clone(&board.borrow());
+    let mut ui = Ui::new(Arc::clone(&first), ownership);
     memory.restore(&mut ui);
     ui.theme.clone_from(&look.theme.name);
     ui.read_only = read_only;
@@ -152,16 +160,18 @@ pub async fn run(handle: RuntimeHandle, opening: Opening) -> io::Result<Leave> {
         title: String::new(),
         file,
         loaded: Loaded::default(),
-        notices: Notices::default(),
-        focused: true,
-        theme_was_chosen: memory.theme.is_some(),
+        notices: Notices::of(&first),
+        focused: None,
+        chosen_theme: memory.theme,
+        settings_were_read: false,
+        board_is_over: false,
         sizes: BTreeMap::new(),
         _watched: watched,
     };
     dashboard.load_settings();
     let left = dashboard.serve(board, inbox, &mut signals).await;
-    let theme = dashboard.theme_was_chosen.then(|| dashboard.look.theme.name.clone());
-    Memory::of(&dashboard.ui, theme).keep(dashboard.handle.state_dir().path());
+    Memory::of(&dashboard.ui, dashboard.chosen_theme.clone())
+        .keep(dashboard.handle.state_dir().path());
     left
 }
 
@@ -180,6 +190,13 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             suspend: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
         })
+    }
+
+    /// Takes back what has come from the keyboard and was not for us.
+    fn forget(&mut self) {
+        use futures_util::FutureExt;
+        while self.interrupt.recv().now_or_never().is_some() {}
+        while self.suspend.recv().now_or_never().is_some() {}
     }
 
     /// Returns when this process is asked to end (`true`) or to step aside for the shell.
@@ -207,8 +224,13 @@ struct Dashboard {
     loaded: Loaded,
     notices: Notices,
     /// Somebody looks at this terminal, as far as it tells.
-    focused: bool,
-    theme_was_chosen: bool,
+    focused: Option<bool>,
+    /// What was chosen here, the last time or now; flags and settings are no choice.
+    chosen_theme: Option<String>,
+    /// What is in the settings now is a change.
+    settings_were_read: bool,
+    /// No more boards come.
+    board_is_over: bool,
     /// How long each running action's log was, and since when.
     sizes: BTreeMap<ActionExecutionId, (u64, Timestamp)>,
     _watched: Option<reload::Watched>,
@@ -224,7 +246,7 @@ enum Flow {
 
 enum Lend {
     Pager(Paged),
-    Line(String),
+    Line(UserLine),
     Stream(ActionExecutionId),
 }
 
@@ -237,7 +259,8 @@ impl Dashboard {
     ) -> io::Result<Leave> {
         let mut keys = EventStream::new();
         loop {
-            let mut flow = self.draw()?;
+            let mut flow = Flow::Continue;
+            self.draw()?;
             let pause = self.pause();
             tokio::select! {
                 biased;
@@ -252,14 +275,18 @@ impl Dashboard {
                     flow = self.event(event?)?;
                 }
                 Some(answer) = inbox.recv() => self.answer(answer),
-                changed = board.changed(), if !self.ui.disconnected => {
+                changed = board.changed(), if !self.board_is_over => {
                     match changed {
                         Ok(()) => {
                             let newest = Arc::clone(&board.borrow_and_update());
                             self.notify(&newest);
                             self.ui.set_board(newest);
                         }
-                        Err(_) => self.ui.disconnected = true,
+                        Err(_) => {
+                            self.board_is_over = true;
+                            // Where there was no runtime none has gone.
+                            self.ui.disconnected = self.handle.has_runtime();
+                        }
                     }
                     // Whatever else changes within a frame goes into the same picture.
                     tokio::time::sleep(FRAME / 2).await;
@@ -269,11 +296,17 @@ impl Dashboard {
             match flow {
                 Flow::Continue => {}
                 Flow::Quit(leave) => return Ok(leave),
-                Flow::Lend(Lend::Stream(id)) => self.stream(id, &mut keys).await?,
+                Flow::Lend(Lend::Stream(id)) => {
+                    if let Some(leave) = self.stream(id, &mut keys, signals).await? {
+                        return Ok(leave);
+                    }
+                }
                 Flow::Lend(lend) => {
                     // Whoever has the terminal has its keys too.
                     drop(keys);
                     self.lend(lend)?;
+                    // What was pressed there was meant for whoever had the terminal.
+                    signals.forget();
                     keys = EventStream::new();
                 }
             }
@@ -288,14 +321,19 @@ impl Dashboard {
         let lent = self.screen.lend(|| match lend {
             Lend::Pager(Paged::Text(text)) => {
                 let mut file = tempfile::NamedTempFile::new()?;
-                io::Write::write_all(&mut file, text.as_bytes())?;
+                // Not every pager keeps escape sequences from the terminal.
+                let lines: Vec<_> = text.lines().map(|it| ansi::plain(it.as_bytes())).collect();
+                io::Write::write_all(&mut file, lines.join("\n").as_bytes())?;
                 foreground::page(file.path())
             }
-            Lend::Line(line) => foreground::run(&line),
+            Lend::Line(it) => foreground::run(&it.line, &it.variables),
+            Lend::Pager(Paged::File(path)) => foreground::page(&path),
             Lend::Pager(Paged::Log(_)) | Lend::Stream(_) => {
                 path.as_deref().map_or(Ok(()), foreground::page)
             }
         })?;
+        // The terminal has got its own title back.
+        self.title.clear();
         if let Err(error) = lent {
             self.ui.say(Severity::Problem, format!("it did not run: {error}"), clock::now());
         }
@@ -308,13 +346,18 @@ impl Dashboard {
         if let Some(words) = &ended {
             self.ui.say(Severity::Remark, words.clone(), clock::now());
         }
-        let Some(words) = ended.or_else(|| self.notices.news(board)) else { return };
+        let told: Vec<String> = ended.into_iter().chain(self.notices.news(board)).collect();
+        if told.is_empty() {
+            return;
+        }
+        let words = told.join("; ");
         let settings = &self.loaded.settings;
         if let Some(line) = &settings.notify_command {
             // A hook that cannot be started must not stop the dashboard.
             let _ = foreground::tell(line, &words);
         }
-        if !self.focused {
+        // A terminal that does not tell whether somebody looks is told.
+        if self.focused != Some(true) {
             let _ = notice::tell(settings.notify, &words);
         }
     }
@@ -325,6 +368,14 @@ impl Dashboard {
         match file.load() {
             Ok(loaded) => {
                 self.ui.keymap = loaded.keymap.clone();
+                let theme = &loaded.settings.theme;
+                if *theme != self.loaded.settings.theme
+                    && let Some(name) = theme.as_deref().filter(|_| self.settings_were_read)
+                    && let Err(error) = self.look.wear(name)
+                {
+                    self.ui.say(Severity::Problem, error.to_string(), clock::now());
+                }
+                self.settings_were_read = true;
                 if let Some(warning) = loaded.warnings.first() {
                     let more = loaded.warnings.len() - 1;
                     let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
@@ -342,6 +393,9 @@ impl Dashboard {
         if self.ui.log.is_behind() {
             return FRAME;
         }
+        if self.ui.knowledge.waits() {
+            return AGAIN;
+        }
         if self.ui.something_runs() || self.ui.counts_down(clock::now()) {
             return BEAT;
         }
@@ -354,13 +408,13 @@ impl Dashboard {
         Span(Span::MINUTE.0 - into_minute).to_std()
     }
 
-    fn draw(&mut self) -> io::Result<Flow> {
+    fn draw(&mut self) -> io::Result<()> {
         let now = self.ui.past.as_ref().and_then(Past::now).unwrap_or_else(clock::now);
         if self.ui.toast.as_ref().is_some_and(|toast| toast.until <= clock::now()) {
             self.ui.toast = None;
         }
         let handle = &self.handle;
-        for wish in self.ui.follow_selection(|id| handle.log_path(id)) {
+        for wish in self.ui.follow_selection(|id| handle.log_path(id), clock::now()) {
             self.wish(wish)?;
         }
         self.load_tails();
@@ -368,6 +422,7 @@ impl Dashboard {
         let area = Rect::new(0, 0, size.width, size.height);
         let areas = views::layout::areas(area, &self.ui);
         self.ui.log.load(usize::from(views::detail::log_rows(areas.detail, &self.ui)));
+        self.ui.text_rows = usize::from(views::text_rows(area));
         let mut hits = Hits::default();
         let (ui, look, beat) = (&self.ui, &self.look, self.beat);
         self.screen.draw(|frame| {
@@ -375,8 +430,7 @@ impl Dashboard {
             views::draw(&scene, frame.area(), frame.buffer_mut(), &mut hits);
         })?;
         self.hits = hits;
-        self.set_title()?;
-        Ok(Flow::Continue)
+        self.set_title()
     }
 
     /// Reads the last line of each running action that is on the screen.
@@ -454,7 +508,7 @@ impl Dashboard {
                 Vec::new()
             }
             Event::FocusGained | Event::FocusLost => {
-                self.focused = matches!(event, Event::FocusGained);
+                self.focused = Some(matches!(event, Event::FocusGained));
                 Vec::new()
             }
             Event::Key(_) | Event::Resize(..) => Vec::new(),
@@ -483,13 +537,13 @@ impl Dashboard {
             Wish::Suspend => self.screen.suspend()?,
             Wish::Theme(name) => match self.look.wear(&name) {
                 Ok(()) => {
-                    self.theme_was_chosen = true;
                     if let Some(warning) = self.look.theme.warnings.first() {
                         self.ui.say(Severity::Problem, format!("{name}: {warning}"), clock::now());
                     }
                 }
                 Err(error) => self.ui.say(Severity::Problem, error.to_string(), clock::now()),
             },
+            Wish::KeepTheme => self.chosen_theme = Some(self.look.theme.name.clone()),
             Wish::Ask(question) => {
                 let (handle, answers) = (self.handle.clone(), self.answers.clone());
                 let asked = self.ui.knowledge.boards();
@@ -506,11 +560,11 @@ impl Dashboard {
             Wish::Merge(logs) => {
                 let with_path = |(name, id)| (name, self.handle.log_path(id));
                 let logs: Vec<_> = logs.into_iter().map(with_path).collect();
-                let (answers, selection) = (self.answers.clone(), self.ui.selection.clone());
+                let (answers, attempts) = (self.answers.clone(), self.ui.attempts());
                 tokio::spawn(async move {
                     let merged = tokio::task::spawn_blocking(move || log_merge::merge(&logs)).await;
                     let answer = match merged {
-                        Ok(Ok(file)) => Answer::Merged(Box::new(Merged { selection, file })),
+                        Ok(Ok(file)) => Answer::Merged(Box::new(Merged { attempts, file })),
                         Ok(Err(error)) => Answer::Failed(format!("cannot merge the logs: {error}")),
                         Err(error) => Answer::Failed(error.to_string()),
                     };

@@ -21,34 +21,46 @@ pub enum Notify {
 const BELL: &str = "\x07";
 
 /// Remembers what needed somebody, to tell what is new.
-#[derive(Default)]
 pub(super) struct Notices {
     known: BTreeSet<String>,
-    begun: bool,
 }
 
 impl Notices {
+    /// What is there when the dashboard opens is on its screen.
+    pub(super) fn of(board: &Board) -> Self {
+        Self { known: attention(board).iter().map(|it| key(board, it)).collect() }
+    }
+
     /// Returns what has come to need somebody since the last board, in one sentence.
     pub(super) fn news(&mut self, board: &Board) -> Option<String> {
         let places = attention(board);
-        let now: BTreeSet<String> = places.iter().map(key).collect();
-        let new: Vec<&Place> = places.iter().filter(|it| !self.known.contains(&key(it))).collect();
-        // What is there when the dashboard opens is on its screen.
-        let tell = std::mem::replace(&mut self.begun, true) && !new.is_empty();
-        let words = tell.then(|| match new.as_slice() {
-            [place] => sentence(place),
+        let keys: Vec<String> = places.iter().map(|it| key(board, it)).collect();
+        let new = places.iter().zip(&keys).filter(|(_, key)| !self.known.contains(*key));
+        let new: Vec<&Place> = new.map(|(place, _)| place).collect();
+        let words = match new.as_slice() {
+            [] => None,
+            [place] => Some(sentence(place)),
             places => {
                 let gates = places.iter().filter(|it| it.is_gate).count();
-                format!("{gates} gates wait for you, {} stages failed", places.len() - gates)
+                let failed = places.len() - gates;
+                Some(format!("{gates} gates wait for you, {failed} stages failed"))
             }
-        });
-        self.known = now;
+        };
+        self.known = keys.into_iter().collect();
         words
     }
 }
 
-fn key(place: &Place) -> String {
-    format!("{:?} {}", place.selection, place.is_gate)
+/// Names what needs somebody: the next execution at the same gate is something new.
+fn key(board: &Board, place: &Place) -> String {
+    let at = &place.selection;
+    let card = at.pipeline.as_ref().and_then(|name| board.pipeline(name));
+    let lane = card.and_then(|it| it.lanes.iter().find(|it| Some(&it.lane) == at.lane.as_ref()));
+    let stage = lane.and_then(|it| it.stages.iter().find(|it| Some(&it.name) == at.stage.as_ref()));
+    let action =
+        stage.and_then(|it| it.actions.iter().find(|it| Some(&it.name) == at.action.as_ref()));
+    let attempt = action.and_then(|it| it.latest.as_ref()).map(|it| it.id);
+    format!("{at:?} {attempt:?}")
 }
 
 fn sentence(place: &Place) -> String {

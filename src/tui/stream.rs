@@ -1,8 +1,9 @@
 //! What leaves the dashboard's screen: a log on the normal screen, text for the clipboard.
 
 use std::{
-    io::{self, Write},
-    path::PathBuf,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -10,13 +11,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::StreamExt;
 
-use super::{Dashboard, terminal::Screen};
-use crate::{ansi, host::log::LogReader, model::ActionExecutionId};
+use super::{Dashboard, Leave, Signals, terminal::Screen};
+use crate::{ansi, model::ActionExecutionId};
 
 /// Terminals take no longer sequence than about this.
 const CLIPBOARD: usize = 74_000;
-/// How much of a log is shown before what is written from now on.
-const BACKFILL: usize = 1_000;
+/// How many bytes of a log are shown before what is written from now on.
+const BACKFILL: u64 = 256 << 10;
 /// How often the log is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -41,37 +42,91 @@ pub(super) fn copy(text: &str) -> io::Result<Copied> {
 }
 
 impl Dashboard {
-    /// Shows a log on the normal screen, where it stays for scrolling back, until a key is pressed.
+    /// Shows a log on the normal screen, where it stays for scrolling back, until a key is pressed
+    /// or this process is asked to end.
     pub(super) async fn stream(
         &mut self,
         id: ActionExecutionId,
         keys: &mut EventStream,
-    ) -> io::Result<()> {
-        let mut reader = LogReader::new(&self.handle.log_path(id));
+        signals: &mut Signals,
+    ) -> io::Result<Option<Leave>> {
+        let mut tail = Tail::open(&self.handle.log_path(id));
         Screen::show_normal_screen()?;
-        // The first look takes a long log in several steps.
-        while reader.refresh()? && reader.is_behind() {}
-        let mut next = reader.line_count().saturating_sub(BACKFILL);
-        loop {
-            for line in reader.lines(next, usize::MAX)? {
-                write_line(&line)?;
-                next += 1;
-            }
-            io::stdout().flush()?;
+        let leave = loop {
+            tail.print()?;
             tokio::select! {
+                end = signals.next() => if end {
+                    break Some(Leave::Close);
+                },
                 event = keys.next() => match event {
-                    Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => break,
+                    Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => break None,
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(error),
-                    None => break,
+                    None => break Some(Leave::Close),
                 },
-                () = tokio::time::sleep(LOOK) => {
-                    reader.refresh()?;
-                }
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        };
+        tail.finish()?;
+        self.title.clear();
+        self.screen.return_from_normal_screen()?;
+        Ok(leave)
+    }
+}
+
+/// The end of a log, printed line by line as it is written.
+struct Tail {
+    file: Option<File>,
+    /// A line that has no end yet.
+    open_line: Vec<u8>,
+}
+
+impl Tail {
+    /// Begins some way before the end, at the beginning of a line.
+    fn open(path: &Path) -> Self {
+        let mut file = File::open(path).ok();
+        let mut open_line = Vec::new();
+        if let Some(file) = &mut file {
+            let length = file.metadata().map_or(0, |it| it.len());
+            let from = length.saturating_sub(BACKFILL);
+            let mut skipped = Vec::new();
+            // A file that cannot be read shows nothing.
+            let read = file.seek(SeekFrom::Start(from)).is_ok()
+                && Read::by_ref(file).take(BACKFILL).read_to_end(&mut skipped).is_ok();
+            if read {
+                let first = if from == 0 { Some(0) } else { after_newline(&skipped) };
+                open_line = first.map_or_else(Vec::new, |at| skipped.split_off(at));
             }
         }
-        self.screen.return_from_normal_screen()
+        Self { file, open_line }
     }
+
+    /// Prints the lines that have ended since the last time.
+    fn print(&mut self) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.read_to_end(&mut self.open_line)?;
+        }
+        if let Some(end) = memchr::memrchr(b'\n', &self.open_line) {
+            let rest = self.open_line.split_off(end + 1);
+            let lines = std::mem::replace(&mut self.open_line, rest);
+            for line in lines[..end].split(|byte| *byte == b'\n') {
+                write_line(line)?;
+            }
+            io::stdout().flush()?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if !self.open_line.is_empty() {
+            write_line(&std::mem::take(&mut self.open_line))?;
+        }
+        io::stdout().flush()
+    }
+}
+
+fn after_newline(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr(b'\n', bytes).map(|at| at + 1)
 }
 
 /// The terminal is raw: a line begins at the left only if we say so.

@@ -51,11 +51,14 @@ impl Screen {
 
     /// Leaves the alternate screen and keeps the keyboard.
     pub(super) fn show_normal_screen() -> io::Result<()> {
+        // The wheel scrolls the terminal's own history there.
+        capture_mouse(false)?;
         execute!(io::stdout(), terminal::LeaveAlternateScreen, cursor::Show)
     }
 
     pub(super) fn return_from_normal_screen(&mut self) -> io::Result<()> {
         execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide)?;
+        capture_mouse(self.mouse)?;
         self.terminal.clear()
     }
 

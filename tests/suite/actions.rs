@@ -364,3 +364,30 @@ output_artifacts = [{ name = "o", files = ["out/**"] }]"#,
     let message = action["output"]["executionResult"]["errorDetails"]["message"].to_string();
     assert!(message.contains("out/dep is a git repository of its own"), "{message}");
 }
+
+#[test]
+fn test_reports_are_kept_also_of_a_failed_action_and_hold_no_secret() {
+    let stages = stage(
+        "Test",
+        "unit",
+        r#"commands = ['''cat > out.xml <<EOF
+<testsuite name="cart">
+<testcase name="adds"/><testcase name="rounds"><failure message="got $TOKEN"/></testcase>
+</testsuite>
+EOF
+exit 4''']
+reports = ["*.xml"]
+environment_variables = [{ name = "TOKEN", value = "env:CART_TOKEN", type = "SECRET" }]"#,
+    );
+    let home = Home::with_pipeline(&pipeline("shop", "main", &stages));
+    let output = home.command(&["run", "shop"]).env("CART_TOKEN", "s3cr3t-value").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let execution = home.newest_becomes("shop", "Failed");
+    let shown = home.ok(&["show", execution["pipelineExecutionId"].as_str().unwrap()]);
+    assert!(shown.contains("tests: 1 passed, 1 failed, 0 skipped"), "{shown}");
+    assert!(shown.contains("failed: cart rounds"), "{shown}");
+    let kept = walkdir::WalkDir::new(home.state_dir().join("logs")).into_iter().flatten();
+    let reports: Vec<_> = kept.filter(|it| it.path().ends_with("0000-out.xml")).collect();
+    let text = std::fs::read_to_string(reports[0].path()).unwrap();
+    assert!(text.contains("got ****") && !text.contains("s3cr3t"), "{text}");
+}

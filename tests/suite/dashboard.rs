@@ -281,7 +281,7 @@ fn a_finished_execution_is_searched_browsed_and_played_again() {
     terminal.keys(&["4"]);
     terminal.wait_for("critical path");
     terminal.keys(&["G"]);
-    terminal.wait_for("3002 lines");
+    terminal.wait_for("3003 lines");
     // Search and filter go through the whole log.
     terminal.keys(&["/"]);
     terminal.tmux(&["send-keys", "-l", "line 1234"]);
@@ -329,12 +329,12 @@ fn settings_bring_keys_and_commands_and_are_read_again_when_they_change() {
     terminal.line(PROGRAM);
     terminal.wait_for(":3: there is no command fleeet; did you mean fleet?");
     terminal.keys(&["F2"]);
-    terminal.wait_for("lead time");
+    terminal.wait_for("all pipelines");
     terminal.keys(&["F4"]);
     terminal.wait_for("Enter goes back");
     assert!(terminal.screen().contains("at shop"), "{}", terminal.screen());
     terminal.keys(&["Enter"]);
-    terminal.wait_for("lead time");
+    terminal.wait_for("all pipelines");
     std::fs::write(&settings, "[dashboard.keys]\n\"f5\" = \"events\"\n").unwrap();
     eventually("the new key acts", || {
         terminal.keys(&["F5"]);

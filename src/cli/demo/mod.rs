@@ -22,7 +22,7 @@ pub(super) async fn demo(arguments: args::Demo, global: &args::Global) -> Result
     let opening = if arguments.plain {
         None
     } else {
-        let opening = serve::opening(global, tui::Ownership::Demo);
+        let opening = serve::opening(global);
         Some(
             opening
                 .map_err(|failure| failure.hint("`stagegate demo --plain` needs no terminal"))?,
@@ -37,7 +37,10 @@ pub(super) async fn demo(arguments: args::Demo, global: &args::Global) -> Result
     let script = world.play(handle.board());
     let showing = async {
         let Some(opening) = opening else { return show_plainly(&handle).await };
-        tui::run(handle.clone(), opening).await.map(drop).map_err(serve::terminal_failure)
+        tui::run(handle.clone(), tui::Ownership::Demo, opening)
+            .await
+            .map(drop)
+            .map_err(serve::terminal_failure)
     };
     let shown = tokio::select! {
         shown = showing => shown,

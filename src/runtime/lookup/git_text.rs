@@ -5,6 +5,8 @@ use std::path::Path;
 use super::TextQuestion;
 use crate::host::{Git, GitError, git::empty_tree};
 
+/// Reading ends here; a patch or a file may be of any size.
+const MOST_BYTES: u64 = 8 << 20;
 /// More lines than this are not for reading on a screen.
 const MOST_LINES: usize = 50_000;
 
@@ -15,37 +17,61 @@ pub(super) async fn answer(
     let output = match &question {
         TextQuestion::Patch { git_dir, commit } => {
             let format = "--format=commit %H%nauthor %an <%ae>%ndate   %ad%n%n%B";
-            let options =
-                ["--no-show-signature", "--no-ext-diff", "--date=iso", "--stat", "--patch"];
-            Git::at(git_dir, "show").args(options).args([format, commit, "--"]).output().await?
+            let options = [
+                "--no-show-signature",
+                "--no-ext-diff",
+                "--no-textconv",
+                "--date=iso",
+                "--stat",
+                "--patch",
+            ];
+            Git::at(git_dir, "show")
+                .args(options)
+                .args([format, commit, "--"])
+                .output_up_to(MOST_BYTES)
+                .await?
         }
         TextQuestion::Diff { git_dir, from, to } => {
             let from = match from {
                 Some(from) => from.clone(),
                 None => empty_tree(git_dir).await?,
             };
-            let options = ["--no-ext-diff", "--stat", "--patch"];
-            Git::at(git_dir, "diff").args(options).args([&from, to, "--"]).output().await?
+            let options = ["--no-ext-diff", "--no-textconv", "--stat", "--patch"];
+            Git::at(git_dir, "diff")
+                .args(options)
+                .args([&from, to, "--"])
+                .output_up_to(MOST_BYTES)
+                .await?
         }
         TextQuestion::Log { git_dir, from, to } => {
             let range = format!("{from}..{to}");
             let options = ["--no-show-signature", "--date=iso", "--stat"];
-            Git::at(git_dir, "log").args(options).args([&range, "--"]).output().await?
+            Git::at(git_dir, "log")
+                .args(options)
+                .args([&range, "--"])
+                .output_up_to(MOST_BYTES)
+                .await?
         }
         TextQuestion::Files { git_dir, tree } => {
             let git_dir = git_dir.as_deref().unwrap_or(artifacts);
-            let output =
-                Git::at(git_dir, "ls-tree").args(["-r", "-l", "-z", tree]).output().await?;
+            let output = Git::at(git_dir, "ls-tree")
+                .args(["-r", "-l", "-z", tree])
+                .output_up_to(MOST_BYTES)
+                .await?;
             return Ok(files(&output));
         }
         TextQuestion::File { git_dir, tree, path } => {
             let git_dir = git_dir.as_deref().unwrap_or(artifacts);
             let object = format!("{tree}:{path}");
-            Git::at(git_dir, "cat-file").args(["blob", &object]).output().await?
+            Git::at(git_dir, "cat-file").args(["blob", &object]).output_up_to(MOST_BYTES).await?
         }
     };
     let text = String::from_utf8_lossy(&output);
-    Ok(text.lines().take(MOST_LINES).map(str::to_owned).collect())
+    let mut lines: Vec<String> = text.lines().take(MOST_LINES).map(str::to_owned).collect();
+    if output.len() as u64 == MOST_BYTES || lines.len() == MOST_LINES {
+        lines.push("----- the rest is not shown -----".to_owned());
+    }
+    Ok(lines)
 }
 
 /// Makes `SIZE PATH` of each entry of `ls-tree -l`.

@@ -24,6 +24,8 @@ use crate::{
 
 /// How many executions and events a list shows at most.
 const LISTED: usize = 500;
+/// How many executions back an action is compared with itself.
+const EARLIER: usize = 50;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
@@ -118,7 +120,7 @@ pub struct ActionDetails {
     pub declared: Option<Action>,
     /// All attempts of the action in this execution, oldest first.
     pub attempts: Vec<ActionRecord>,
-    /// The action in other executions of the lane, newest first.
+    /// The action's attempts before this one in the lane, newest first.
     pub earlier: Vec<(ExecutionRecord, ActionRecord)>,
     pub reports: Reports,
 }
@@ -134,7 +136,8 @@ impl ActionDetails {
     /// not, and how many failed in between.
     pub fn failing_since(&self) -> Option<FailingSince<'_>> {
         let mut runs = 0;
-        for (execution, record) in &self.earlier {
+        let others = self.earlier.iter().filter(|(it, _)| it.id != self.execution.id);
+        for (execution, record) in others {
             match record.status.as_str() {
                 "Failed" => runs += 1,
                 "Succeeded" => {
@@ -259,7 +262,7 @@ fn details(
         &execution.pipeline,
         &lane,
         (record.stage.as_str(), record.action.as_str()),
-        50,
+        (&execution.id, EARLIER),
     )?;
     earlier.retain(|(_, it)| it.started_at < record.started_at);
     let reports = Reports::read(&handle.job_directory(id));

@@ -282,7 +282,7 @@ fn the_palette_finds_by_some_letters_and_takes_an_argument() {
     assert!(wishes.is_empty());
     ui.key(crossterm::event::KeyCode::Char(' ').into(), now);
     let wishes = press(&mut ui, &mut now, "\"nord\" enter");
-    assert_eq!(wishes, [Wish::Theme("nord".to_owned())]);
+    assert_eq!(wishes, [Wish::Theme("nord".to_owned()), Wish::KeepTheme]);
 }
 
 #[test]
@@ -338,4 +338,33 @@ fn whoever_watches_an_execution_is_told_once_how_it_ended() {
     shop.finish("unit", true);
     assert_eq!(ui.ended_watches(&shop.board()).unwrap(), "web-shop d4e5f6a Failed");
     assert_eq!(ui.ended_watches(&shop.board()), None);
+}
+
+#[test]
+fn a_command_of_the_users_own_gets_names_as_variables_and_never_as_code() {
+    let mut shop = Shop::new();
+    shop.commit("$(reboot)", "e5f6a7b", "feat: evil");
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    ui.keymap.bind_user("f", "git log \"{lane}\" {lane}");
+    ui.selection.lane = Some("$(reboot)".into());
+    let wishes = press(&mut ui, &mut now, "f");
+    let [Wish::Run(run)] = wishes.as_slice() else { panic!("{wishes:?}") };
+    assert_eq!(run.line, "git log \"\"$STAGEGATE_LANE\"\" \"$STAGEGATE_LANE\"");
+    assert!(run.variables.contains(&("STAGEGATE_LANE".to_owned(), "$(reboot)".to_owned())));
+}
+
+#[test]
+fn in_a_list_only_what_is_under_the_cursor_can_be_acted_upon() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    for view in ["2", "3", "5", "6"] {
+        press(&mut ui, &mut now, view);
+        for key in ["a", "x", "r", "S"] {
+            assert!(press(&mut ui, &mut now, key).is_empty());
+            assert!(ui.overlays.is_empty(), "{key} in view {view}");
+        }
+    }
+    // The second row of what needs somebody is the failure of another lane.
+    press(&mut ui, &mut now, "7 j r");
+    assert_eq!(ui.selection.lane.as_ref().unwrap().as_str(), "develop");
 }

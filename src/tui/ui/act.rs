@@ -7,6 +7,7 @@ use super::{
     list::CommandList,
     past::Step,
     prompt::PromptKind,
+    table::RowTarget,
 };
 use crate::{
     ansi,
@@ -29,7 +30,11 @@ impl Ui {
     ) -> Vec<Wish> {
         match command {
             _ if argument.is_empty() => self.command(command, now),
-            Command::Theme => self.wear(argument.to_owned()),
+            Command::Theme => {
+                let mut wishes = self.wear(argument.to_owned());
+                wishes.push(Wish::KeepTheme);
+                wishes
+            }
             Command::Search => {
                 self.log.search(argument);
                 Vec::new()
@@ -48,15 +53,14 @@ impl Ui {
     }
 
     pub(crate) fn command(&mut self, command: Command, now: Timestamp) -> Vec<Wish> {
-        if command.changes_something() {
-            if self.past.is_some() {
-                self.say(Severity::Remark, "this is the past: Esc returns to the present", now);
-                return Vec::new();
-            }
-            if self.read_only {
-                self.say(Severity::Remark, "this dashboard only reads (--read-only)", now);
-                return Vec::new();
-            }
+        if !command.travels() {
+            self.opens_past = None;
+        }
+        if command.changes_something()
+            && let Err(why) = self.aim(now)
+        {
+            self.say(Severity::Remark, why, now);
+            return Vec::new();
         }
         if self.context() == Context::Dialog {
             return self.command_in_dialog(command, now);
@@ -87,7 +91,10 @@ impl Ui {
                 self.pick_theme();
                 Vec::new()
             }
-            Command::Init if self.live.pipelines.is_empty() => vec![Wish::Quit(Leave::Init)],
+            // With a file that is broken there is one already.
+            Command::Init if self.live.pipelines.is_empty() && self.live.notices.is_empty() => {
+                vec![Wish::Quit(Leave::Init)]
+            }
             Command::Demo if self.live.pipelines.is_empty() => vec![Wish::Quit(Leave::Demo)],
             Command::Watch => {
                 self.watch(now);
@@ -105,13 +112,48 @@ impl Ui {
             }
             Command::Snapshot => vec![Wish::Snapshot],
             Command::Merge => self.merge(now),
-            Command::Pager => {
-                self.shown().into_iter().map(|it| Wish::Pager(Paged::Log(it.id))).collect()
-            }
+            Command::Pager => match &self.merged {
+                Some(merged) => vec![Wish::Pager(Paged::File(merged.file.to_path_buf()))],
+                None => self.shown().into_iter().map(|it| Wish::Pager(Paged::Log(it.id))).collect(),
+            },
             Command::Stream => self.shown().into_iter().map(|it| Wish::Stream(it.id)).collect(),
             other => {
                 self.navigate(other, now);
                 Vec::new()
+            }
+        }
+    }
+
+    /// Makes sure that what is selected is what is seen, before anything is done about it.
+    fn aim(&mut self, now: Timestamp) -> Result<(), &'static str> {
+        if self.read_only {
+            return Err("this dashboard only reads (--read-only)");
+        }
+        if self.past.is_some() {
+            return Err("this is the past: Esc returns to the present");
+        }
+        if self.context() == Context::Dialog || self.board.pipelines.is_empty() {
+            return Ok(());
+        }
+        match self.view {
+            View::Board => Ok(()),
+            View::Timeline => {
+                let here = self.stage().and_then(|it| it.execution.as_ref()).map(|it| it.id);
+                let same = self.execution() == here;
+                if same { Ok(()) } else { Err("the board is elsewhere; 1 shows it") }
+            }
+            View::Lanes | View::History | View::Events | View::Fleet | View::Attention => {
+                let mut table = self.table(now);
+                let at = self.cursor_in(&table.rows);
+                let row = (at < table.rows.len()).then(|| table.rows.swap_remove(at));
+                match row.and_then(|it| it.target) {
+                    Some(RowTarget::Place(selection)) if selection.stage.is_some() => {
+                        self.selection = selection;
+                        self.selection.repair(&self.board);
+                        Ok(())
+                    }
+                    _ => Err("that is done on the board: Enter, or 1, leads there"),
+                }
             }
         }
     }
@@ -136,8 +178,8 @@ impl Ui {
             Command::Last => self.vertical(isize::MAX / 2, now),
             Command::Open => self.open(now),
             Command::Back => self.back(),
-            Command::NextPane => self.focus = self.next_pane(1),
-            Command::PreviousPane => self.focus = self.next_pane(2),
+            Command::NextPane => self.focus = self.next_pane(true),
+            Command::PreviousPane => self.focus = self.next_pane(false),
             Command::NextTab => self.show_tab(self.tab.step(true)),
             Command::PreviousTab => self.show_tab(self.tab.step(false)),
             Command::Attention => {
@@ -192,7 +234,13 @@ impl Ui {
                 let list = CommandList::help(self.context(), &self.keymap);
                 self.overlays.push(Overlay::Commands(list));
             }
-            // Everything else has been done before, or belongs to dialogs.
+            Command::Confirm | Command::Patch | Command::Defer => {
+                self.say(Severity::Remark, "that belongs to a dialog; a opens a gate's", now);
+            }
+            Command::Init | Command::Demo => {
+                self.say(Severity::Remark, "there is a pipeline file already", now);
+            }
+            // Everything else has been done before.
             _ => {}
         }
     }
@@ -203,6 +251,7 @@ impl Ui {
         let Some(Overlay::Dialog(dialog)) = self.overlays.last_mut() else { return Vec::new() };
         match command {
             Command::Confirm if !dialog.is_armed(now) => {}
+            Command::Confirm if self.past.is_some() && dialog.subject != Subject::Quit => {}
             Command::Confirm => {
                 if let Some(missing) = dialog.missing(now) {
                     self.say(Severity::Remark, missing, now);
@@ -308,7 +357,8 @@ impl Ui {
     /// Goes back one level: out of what is shown within the pane, out of the pane, out of the
     /// past, out of the view.
     pub(super) fn back(&mut self) {
-        let inner = self.log.clear()
+        let log_is_seen = !self.view.is_table() && self.tab == Tab::Log;
+        let inner = log_is_seen && self.log.clear()
             || std::mem::take(&mut self.zoomed)
             || self.filters.remove(&self.view).is_some();
         if inner {
@@ -324,10 +374,14 @@ impl Ui {
         }
     }
 
-    fn next_pane(&self, step: usize) -> Pane {
+    fn next_pane(&self, forward: bool) -> Pane {
         const PANES: [Pane; 3] = [Pane::Lanes, Pane::Board, Pane::Detail];
-        let at = PANES.iter().position(|pane| *pane == self.focus).unwrap_or(0);
-        PANES[(at + step) % PANES.len()]
+        // The detail pane is not there in lists, and not where the board has all the room.
+        let has_detail = !self.view.is_table() && self.layout != Layout::Board;
+        let panes = if has_detail { &PANES[..] } else { &PANES[..2] };
+        let at = panes.iter().position(|pane| *pane == self.focus).unwrap_or(0);
+        let step = if forward { 1 } else { panes.len() - 1 };
+        panes[(at + step) % panes.len()]
     }
 
     fn quit(&mut self, now: Timestamp) -> Vec<Wish> {
@@ -362,9 +416,7 @@ impl Ui {
         match next {
             Some(id) => {
                 let id = *id;
-                self.return_to_present();
-                self.go_to(View::Timeline);
-                self.opened = Some(id);
+                self.open_execution(id);
             }
             None => self.say(Severity::Remark, "there is none; 3 lists the whole history", now),
         }
@@ -452,6 +504,7 @@ impl Ui {
             return Vec::new();
         }
         let actions = self.stage().into_iter().flat_map(|it| &it.actions);
+        let actions = actions.filter(|_| self.view == View::Board);
         let logs: Vec<_> =
             actions.filter_map(|it| Some((it.name.to_string(), it.latest.as_ref()?.id))).collect();
         if logs.is_empty() {
@@ -463,7 +516,9 @@ impl Ui {
 
     fn yank(&mut self, command: Command, now: Timestamp) -> Vec<Wish> {
         let execution = self.stage().and_then(|it| it.execution.as_ref());
+        let opened = self.story().and_then(|it| it.execution.revisions.first());
         let text = match command {
+            Command::YankRevision if self.opened.is_some() => opened.map(|it| it.id.to_string()),
             Command::YankRevision => execution.map(|it| it.revision.id.to_string()),
             Command::YankExecution => self.execution().map(|it| it.to_string()),
             _ => self.command_line(),
@@ -476,14 +531,12 @@ impl Ui {
 
     /// Returns the command line for what can be done here.
     fn command_line(&self) -> Option<String> {
-        if let Some(at) = self.gate() {
+        if let Some(at) = self.gate().filter(|_| self.view == View::Board) {
             let place = format!("{}/{}/{}", at.pipeline.name, at.stage.name, at.action.name);
             return Some(format!("stagegate approve {place} --token {}", at.gate.token));
         }
         let shown = self.shown()?;
-        let execution = self.execution()?;
-        let stage = self.selection.stage.as_ref()?;
-        Some(format!("stagegate logs {execution} {stage}/{}", shown.name))
+        Some(format!("stagegate logs {} {}/{}", self.execution()?, shown.stage, shown.name))
     }
 }
 

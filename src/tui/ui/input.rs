@@ -110,12 +110,11 @@ impl Ui {
         match (self.overlays.last_mut(), target) {
             (Some(Overlay::Dialog(dialog)), _) => dialog.scroll_by(lines),
             (Some(Overlay::Commands(list)), _) => list.move_by(lines.signum()),
-            (Some(Overlay::Reader(reader)), _) => {
-                reader.at = reader.at.saturating_add_signed(lines);
-            }
+            (Some(Overlay::Reader(_)), _) => self.scroll_text(lines),
             (Some(Overlay::Prompt(_) | Overlay::Themes(_)), _) => {}
             (None, Some(Target::Lane { .. })) => {
                 self.selection.move_lane(&self.board, lines.signum());
+                self.opened = None;
             }
             (None, Some(Target::Action { .. })) => {
                 self.selection.move_action(&self.board, lines.signum());

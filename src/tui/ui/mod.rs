@@ -24,6 +24,7 @@ mod wanted;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -39,6 +40,7 @@ use table::Cursor;
 pub(super) use tabs::Opens;
 use tempfile::TempPath;
 use themes::ThemePicker;
+pub(super) use user_command::UserLine;
 pub(super) use view::{Tab, View};
 
 use super::{
@@ -90,6 +92,7 @@ pub(super) struct Ui {
     pub log: LogPane,
     /// What is known about open gates, by token.
     pub reviews: BTreeMap<ApprovalToken, Arc<Review>>,
+    asked_reviews: BTreeSet<ApprovalToken>,
     /// The last line of each running action's log.
     pub tails: BTreeMap<ActionExecutionId, String>,
     pub ownership: super::Ownership,
@@ -99,6 +102,8 @@ pub(super) struct Ui {
     pub merged: Option<Merged>,
     /// Executions whose end is to be told.
     pub watched: BTreeSet<ExecutionId>,
+    /// How many lines of a text fit on the screen.
+    pub text_rows: usize,
     /// Nothing can be changed from here.
     pub read_only: bool,
     /// The name of the theme that is worn.
@@ -150,7 +155,10 @@ pub(super) enum Wish {
     End(Ending),
     Suspend,
     Redraw,
+    /// A theme to look at.
     Theme(String),
+    /// What is worn now is to be worn the next time.
+    KeepTheme,
     ToggleMouse,
     /// To be asked of the history.
     Ask(Question),
@@ -163,12 +171,12 @@ pub(super) enum Wish {
     /// The log on the normal screen.
     Stream(ActionExecutionId),
     /// A command line of the user's.
-    Run(String),
+    Run(UserLine),
 }
 
-/// The logs of a stage as one file, and what was selected when they were merged.
+/// The logs of these attempts as one file.
 pub(super) struct Merged {
-    pub selection: Selection,
+    pub attempts: Vec<ActionExecutionId>,
     pub file: TempPath,
 }
 
@@ -176,6 +184,7 @@ pub(super) struct Merged {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Paged {
     Log(ActionExecutionId),
+    File(PathBuf),
     Text(String),
 }
 
@@ -205,11 +214,13 @@ impl Ui {
             toast: None,
             log: LogPane::default(),
             reviews: BTreeMap::new(),
+            asked_reviews: BTreeSet::new(),
             tails: BTreeMap::new(),
             ownership,
             disconnected: false,
             merged: None,
             watched: BTreeSet::new(),
+            text_rows: 0,
             read_only: false,
             theme: String::new(),
             silent: BTreeMap::new(),
@@ -235,6 +246,7 @@ impl Ui {
         self.selection.repair(&self.board);
         let open: Vec<ApprovalToken> = self.board.open_gates().map(|at| at.gate.token).collect();
         self.reviews.retain(|token, _| open.contains(token));
+        self.asked_reviews.retain(|token| open.contains(token));
         // A gate that somebody else has decided closes its dialog.
         self.overlays.retain(|overlay| match overlay {
             Overlay::Dialog(Dialog { subject: Subject::Gate { token, .. }, .. }) => {

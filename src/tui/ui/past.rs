@@ -85,20 +85,12 @@ impl Ui {
             let Some(execution) = self.execution() else {
                 return self.say(Severity::Remark, "nothing has happened in this lane yet", now);
             };
-            let story = self.knowledge.shared(&Question::Story(execution));
-            match story.as_deref() {
-                Some(Told::Story(it)) if !it.frames.is_empty() => {}
+            match self.knowledge.fresh(&Question::Story(execution)) {
+                Some(story) => self.open_past(story, now),
                 // The answer is on its way and opens the past when it comes.
-                None => {
-                    self.opens_past = Some(execution);
-                    return;
-                }
-                _ => return self.say(Severity::Remark, "its events are not kept any more", now),
+                None => self.opens_past = Some(execution),
             }
-            let Some(story) = story else { return };
-            let mut past = Past { story, at: 0 };
-            past.at = past.count();
-            self.past = Some(past);
+            return;
         }
         let next = self.past.as_ref().and_then(|past| past.step(step));
         match (&mut self.past, next) {
@@ -110,6 +102,19 @@ impl Ui {
                 self.return_to_present();
             }
         }
+    }
+
+    /// Opens the past of an execution at its newest event.
+    pub(super) fn open_past(&mut self, story: Arc<Told>, now: Timestamp) {
+        let count = match story.as_ref() {
+            Told::Story(it) => it.frames.len(),
+            _ => 0,
+        };
+        let Some(at) = count.checked_sub(1) else {
+            return self.say(Severity::Remark, "its events are not kept any more", now);
+        };
+        self.past = Some(Past { story, at });
+        self.show_past();
     }
 
     fn show_past(&mut self) {

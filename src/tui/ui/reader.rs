@@ -48,7 +48,6 @@ impl Ui {
 
     pub(super) fn key_in_reader(&mut self, key: KeyEvent, now: Timestamp) -> Vec<Wish> {
         let Some(Overlay::Reader(reader)) = self.overlays.last() else { return Vec::new() };
-        let last = self.text_of(reader).map_or(0, <[String]>::len).saturating_sub(1);
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let step = match key.code {
             KeyCode::Char('j') | KeyCode::Down => 1,
@@ -88,10 +87,19 @@ impl Ui {
             }
             _ => return Vec::new(),
         };
+        self.scroll_text(step);
+        Vec::new()
+    }
+
+    /// Moves through the lines of the text, in a list of files from line to line.
+    pub(super) fn scroll_text(&mut self, step: isize) {
+        let Some(Overlay::Reader(reader)) = self.overlays.last() else { return };
+        let lines = self.text_of(reader).map_or(0, <[String]>::len);
+        let room = if reader.is_list() { 1 } else { self.text_rows.max(1) };
+        let last = lines.saturating_sub(room);
         if let Some(Overlay::Reader(reader)) = self.overlays.last_mut() {
             reader.at = reader.at.min(last).saturating_add_signed(step).min(last);
         }
-        Vec::new()
     }
 
     /// Opens what a line leads to.
@@ -100,10 +108,7 @@ impl Ui {
             Some(Opens::Text { title, question }) => {
                 self.overlays.push(Overlay::Reader(Reader::new(title, question)));
             }
-            Some(Opens::Execution(execution)) => {
-                self.opened = Some(execution);
-                self.go_to(super::View::Timeline);
-            }
+            Some(Opens::Execution(execution)) => self.open_execution(execution),
             None => {}
         }
     }

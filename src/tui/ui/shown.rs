@@ -2,9 +2,9 @@
 
 use super::{Ui, View};
 use crate::{
-    engine::board::Attempt,
-    model::{ActionExecutionId, Category, Timestamp},
-    runtime::lookup::{Bar, BarKind, Question, Told},
+    engine::board::{ActionCard, Attempt},
+    model::{ActionExecutionId, Timestamp},
+    runtime::lookup::{Bar, BarKind, Question, Story, Told},
     tui::look::Mark,
 };
 
@@ -12,6 +12,7 @@ use crate::{
 pub(crate) struct Shown {
     pub id: ActionExecutionId,
     pub name: String,
+    pub stage: String,
     /// Category and provider, where they are known.
     pub kind: String,
     pub mark: Mark,
@@ -30,13 +31,16 @@ impl Shown {
 }
 
 impl Ui {
-    /// Returns the bars of the timeline, once they are known.
-    pub(crate) fn bars(&self) -> &[Bar] {
-        let question = self.execution().map(Question::Story);
-        match question.and_then(|it| self.knowledge.get(&it)) {
-            Some(Told::Story(story)) => &story.bars,
-            _ => &[],
+    /// Returns the execution of the timeline from its start to its end, once that is known.
+    pub(crate) fn story(&self) -> Option<&Story> {
+        match self.knowledge.get(&Question::Story(self.execution()?)) {
+            Some(Told::Story(story)) => Some(story),
+            _ => None,
         }
+    }
+
+    pub(crate) fn bars(&self) -> &[Bar] {
+        self.story().map_or(&[], |it| &it.bars)
     }
 
     /// Returns the attempt that is selected in the view.
@@ -52,9 +56,8 @@ impl Ui {
             | View::Events
             | View::Fleet
             | View::Attention => {
-                let action = self.action()?;
-                let attempt = action.latest.as_ref()?;
-                Some(of_attempt(action.name.as_str(), action.category, &action.provider, attempt))
+                let (stage, action) = (self.stage()?, self.action()?);
+                Some(of_attempt(stage.name.as_str(), action, action.latest.as_ref()?))
             }
         }
     }
@@ -65,12 +68,13 @@ impl Ui {
     }
 }
 
-fn of_attempt(name: &str, category: Category, provider: &str, attempt: &Attempt) -> Shown {
+fn of_attempt(stage: &str, action: &ActionCard, attempt: &Attempt) -> Shown {
     let is_gate = attempt.gate.is_some();
     Shown {
         id: attempt.id,
-        name: name.to_owned(),
-        kind: format!("{category} {provider}"),
+        name: action.name.to_string(),
+        stage: stage.to_owned(),
+        kind: format!("{} {}", action.category, action.provider),
         mark: if is_gate { Mark::Waiting } else { Mark::of_action(attempt.status) },
         status: attempt.status.to_string(),
         number: attempt.number,
@@ -94,6 +98,7 @@ fn of_bar(bar: &Bar) -> Option<Shown> {
     Some(Shown {
         id: *id,
         name: name.clone(),
+        stage: bar.stage.to_string(),
         kind: bar.stage.to_string(),
         mark,
         status: status.clone(),

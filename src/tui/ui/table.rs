@@ -178,23 +178,39 @@ impl Ui {
             return;
         }
         match table.rows.swap_remove(at).target {
-            Some(RowTarget::Execution(execution)) => {
-                self.opened = Some(execution);
-                self.view = View::Timeline;
-                self.focus = super::Pane::Board;
-            }
+            Some(RowTarget::Execution(execution)) => self.open_execution(execution),
             Some(RowTarget::Place(selection)) => {
+                self.return_to_present();
                 self.selection = selection;
                 self.selection.repair(&self.board);
                 self.go_to(View::Board);
             }
             Some(RowTarget::Pipeline(pipeline)) => {
+                self.return_to_present();
                 let board = std::sync::Arc::clone(&self.board);
                 self.selection.go_to_lane(&pipeline, None, &board);
                 self.go_to(View::Board);
             }
             None => {}
         }
+    }
+
+    /// Shows an execution as a chart, and selects its lane if that is still there.
+    pub(super) fn open_execution(&mut self, id: ExecutionId) {
+        self.return_to_present();
+        let board = std::sync::Arc::clone(&self.board);
+        let home = board.pipelines.iter().find_map(|pipeline| {
+            let has = |lane: &&LaneCard| {
+                lane.alive.iter().any(|it| it.id == id) || lane.recent.iter().any(|it| it.id == id)
+            };
+            Some((&pipeline.name, pipeline.lanes.iter().find(has)?))
+        });
+        if let Some((pipeline, lane)) = home {
+            self.selection.go_to_lane(pipeline, Some(&lane.lane), &board);
+        }
+        self.go_to(View::Timeline);
+        self.opened = Some(id);
+        self.cursors.remove(&View::Timeline);
     }
 
     fn lanes_table(&self) -> Table {

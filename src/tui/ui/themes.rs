@@ -38,7 +38,7 @@ impl Ui {
             KeyCode::Up | KeyCode::Char('k') => picker.at = picker.at.saturating_sub(1),
             KeyCode::Enter => {
                 self.overlays.pop();
-                return Vec::new();
+                return vec![Wish::KeepTheme];
             }
             KeyCode::Esc | KeyCode::Char('q') => {
                 let before = picker.before.clone();

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Overlay, Tab, Ui, View, Wish, dialog::Subject, past::Step};
+use super::{Merged, Overlay, Tab, Ui, View, Wish, dialog::Subject};
 use crate::{
     model::{ActionExecutionId, Timestamp},
     runtime::lookup::{Question, Told},
@@ -13,23 +13,30 @@ impl Ui {
     pub(crate) fn follow_selection(
         &mut self,
         path: impl Fn(ActionExecutionId) -> PathBuf,
+        now: Timestamp,
     ) -> Vec<Wish> {
         let shown = self.shown().filter(|it| !it.is_gate);
         // Whoever goes elsewhere has seen enough of the whole stage.
-        self.merged = self.merged.take().filter(|it| {
-            it.selection.stage == self.selection.stage && it.selection.lane == self.selection.lane
-        });
+        let attempts = self.attempts();
+        let here = |it: &Merged| self.view == View::Board && it.attempts == attempts;
+        self.merged = self.merged.take().filter(here);
         match &self.merged {
             Some(merged) => self.log.show_merged(&merged.file),
             None => self.log.show(shown.as_ref(), path),
         }
         let wanted = self.wanted();
         let mut wishes: Vec<Wish> =
-            self.knowledge.missing(wanted).into_iter().map(Wish::Ask).collect();
+            self.knowledge.missing(wanted, now).into_iter().map(Wish::Ask).collect();
         let token = self.selected_gate().map(|at| at.gate.token);
-        let unread = token.filter(|token| !self.reviews.contains_key(token));
+        let unread = token.filter(|token| self.asked_reviews.insert(*token));
         wishes.extend(unread.map(Wish::LoadReview));
         wishes
+    }
+
+    /// Returns the newest attempt of each action of the selected stage.
+    pub(crate) fn attempts(&self) -> Vec<ActionExecutionId> {
+        let actions = self.stage().into_iter().flat_map(|it| &it.actions);
+        actions.filter_map(|it| Some(it.latest.as_ref()?.id)).collect()
     }
 
     fn wanted(&self) -> Vec<Question> {
@@ -70,11 +77,13 @@ impl Ui {
 
     /// Takes an answer.
     pub(crate) fn told(&mut self, question: Question, asked: u64, told: Arc<Told>, now: Timestamp) {
-        let opens = matches!(&question, Question::Story(id) if self.opens_past == Some(*id));
-        self.knowledge.told(question, asked, told);
+        // Only while it is still what somebody waits for: never below a dialog.
+        let opens = matches!(&question, Question::Story(id) if self.opens_past == Some(*id))
+            && self.overlays.is_empty();
+        self.knowledge.told(question, asked, Arc::clone(&told));
         if opens {
             self.opens_past = None;
-            self.travel(Step::Back, now);
+            self.open_past(told, now);
         }
     }
 }

@@ -125,6 +125,12 @@ fn draw_title(
     if let Some(mark) = mark {
         pen.write(mark.glyph(scene.look, scene.beat), scene.style(mark.role()));
     }
+    if let Some(stage) = scene.ui.stage().filter(|_| scene.ui.merged.is_some()) {
+        let words = format!(" all of {} {} ", stage.name, glyphs.separator);
+        pen.write(&words, scene.style(Role::Title));
+        pen.write("* shows one action again ", scene.style(Role::Muted));
+        return;
+    }
     pen.write(&format!(" {name} "), scene.style(Role::Title));
     let kind = action.map(|it| format!("{} {}", it.category, it.provider));
     let kind = kind.or(shown.map(|it| it.kind.clone())).unwrap_or_default();

@@ -18,8 +18,13 @@ pub(super) fn position(scene: &Scene<'_>) -> String {
         let more = if search.goes_on() { "+" } else { "" };
         format!("/{} {at} of {}{more} ", search.wanted, search.matches().len())
     });
+    let errors = log.active_errors().map_or_else(String::new, |errors| {
+        let at = errors.current.map_or(0, |at| at + 1);
+        let more = if errors.goes_on() { "+" } else { "" };
+        format!("error {at} of {}{more} ", errors.matches().len())
+    });
     let filter = log.active_filter().map_or_else(String::new, |it| format!("&{} ", it.wanted));
-    let looked = format!("{search}{filter}");
+    let looked = format!("{errors}{search}{filter}");
     if log.has_selection() {
         return format!(" {looked}selecting: j k extend, y y copies ");
     }

@@ -76,6 +76,11 @@ fn about(span: Span) -> String {
     if seconds < 60 { format!("~{seconds}s") } else { format!("~{}", text::coarse(span)) }
 }
 
+/// Returns how many lines of a text fit over the whole screen.
+pub(super) fn text_rows(area: Rect) -> u16 {
+    area.height.saturating_sub(3)
+}
+
 /// Draws the whole screen.
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let area = area.intersection(buffer.area);
