@@ -375,7 +375,7 @@ pub(super) struct Gc {
 
 #[derive(Args)]
 pub(super) struct Show {
-    /// The execution, by its id or the beginning of it
+    /// The execution, by its id or the beginning of it; by a pipeline's name its newest
     pub(super) execution: String,
     /// Print `GetPipelineExecution`'s response with actionExecutionDetails
     #[arg(long)]
@@ -384,7 +384,9 @@ pub(super) struct Show {
 
 #[derive(Args)]
 pub(super) struct Logs {
-    /// The execution, by its id or the beginning of it
+    /// The execution, by its id or the beginning of it; or PIPELINE, PIPELINE/STAGE,
+    /// PIPELINE/STAGE/ACTION of its newest
+    #[arg(value_name = "EXECUTION|TARGET")]
     pub(super) execution: String,
     /// STAGE/ACTION; all actions if absent
     pub(super) target: Option<String>,

@@ -22,9 +22,15 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) async fn logs(state_dir: StateDir, arguments: Logs) -> Result<Exit, Failure> {
     let handle = RuntimeHandle::attach_or_read(state_dir).await?;
     let history = handle.history()?;
-    let execution = find_execution(&history, &arguments.execution)?;
+    // PIPELINE/STAGE/ACTION is written with one word, an execution and its action with two.
+    let (name, place) = match arguments.execution.split_once('/') {
+        Some((name, place)) => (name, Some(place.to_owned())),
+        None => (arguments.execution.as_str(), None),
+    };
+    let target = place.or(arguments.target);
+    let execution = find_execution(&history, name)?;
     let wanted = |record: &ActionRecord| {
-        arguments.target.as_ref().is_none_or(|target| match target.split_once('/') {
+        target.as_ref().is_none_or(|target| match target.split_once('/') {
             Some((stage, action)) => record.stage == stage && record.action == action,
             None => record.action == *target || record.stage == *target,
         })
@@ -37,8 +43,7 @@ pub(super) async fn logs(state_dir: StateDir, arguments: Logs) -> Result<Exit, F
             .is_none_or(|it| it.status != ExecutionStatus::InProgress.as_str());
         let actions: Vec<_> = history.actions(&execution.id)?.into_iter().filter(wanted).collect();
         if actions.is_empty() && over {
-            let words =
-                format!("no action {} in this execution", arguments.target.unwrap_or_default());
+            let words = format!("no action {} in this execution", target.unwrap_or_default());
             return Err(Failure::usage(words));
         }
         for action in &actions {

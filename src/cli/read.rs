@@ -224,9 +224,13 @@ pub(super) fn find_execution(
     prefix: &str,
 ) -> Result<ExecutionRecord, Failure> {
     let mut found = history.find(prefix)?;
+    if found.is_empty() {
+        // The newest one of a pipeline is what people mean by its name.
+        found = history.executions(&prefix.into(), 1)?;
+    }
     match found.len() {
-        0 => Err(Failure::usage(format!("there is no execution {prefix}"))
-            .hint("`stagegate history PIPELINE` lists them")),
+        0 => Err(Failure::usage(format!("there is no execution and no pipeline {prefix}"))
+            .hint("`stagegate history PIPELINE` lists executions")),
         1 => Ok(found.remove(0)),
         _ => Err(Failure::usage(format!("several executions begin with {prefix}"))),
     }

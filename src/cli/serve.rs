@@ -73,7 +73,9 @@ pub(super) fn opening(global: &Global) -> Result<tui::Opening, Failure> {
     let motion = !global.no_motion && settings.motion.unwrap_or(true);
     let mouse = !global.no_mouse && settings.mouse.unwrap_or(true);
     tui::require_terminal().map_err(|words| {
-        Failure::usage(words).hint("`stagegate watch` and `stagegate status` work without one")
+        Failure::usage(words).hint(
+            "`stagegate watch`, `stagegate status` and `stagegate demo --plain` work without one",
+        )
     })?;
     let look = tui::Look::choose(theme, global.color, glyphs, motion, mouse)
         .map_err(|error| Failure::usage(error.to_string()))?;
@@ -82,20 +84,23 @@ pub(super) fn opening(global: &Global) -> Result<tui::Opening, Failure> {
         settings: file,
         theme_is_given: theme.is_some(),
         read_only: global.read_only,
+        remark: None,
     })
 }
 
 /// Shows the dashboard; what it is left for may lead back to it.
 pub(super) async fn dashboard(state_dir: StateDir, global: &Global) -> Result<Exit, Failure> {
     // Before anything is started for it.
-    let opening = opening(global)?;
+    let mut opening = opening(global)?;
     loop {
         let files = pipeline_files(global).await?;
         match show(&state_dir, &files, global, opening.clone()).await? {
             tui::Leave::Close => return Ok(Exit::Done),
             tui::Leave::Background => return background::detach(state_dir, files, global).await,
             tui::Leave::Init => {
-                init::init(&args::Init::default()).await?;
+                // What is in the way is said where the wish was made.
+                let written = init::init(&args::Init::default()).await;
+                opening.remark = written.err().map(|failure| failure.message);
             }
             tui::Leave::Demo => return demo::demo(args::Demo::default(), global).await,
         }

@@ -151,7 +151,7 @@ fn decode_action(node: &Node, problems: &Problems) -> Option<DraftAction> {
         provider: action_type.as_ref()?.provider.clone(),
         version: action_type?.version,
     };
-    table.unavailable(&["image", "runner", "reports"]);
+    table.unavailable(&["image", "runner"]);
     table.ignore(&["role_arn", "region"]);
     table.finish();
     Some(action)

@@ -8,12 +8,22 @@ use crate::model::Operator;
 pub fn operator(client: &str) -> Operator {
     let from_environment =
         ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let number = rustix::process::getuid().as_raw();
     let user = from_environment
         .filter(|user| !user.is_empty())
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+        .or_else(|| name_of(number))
+        .unwrap_or_else(|| format!("uid {number}"));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let uid = Some(rustix::process::getuid().as_raw());
     Operator { user, host, client: client.to_owned(), uid }
+}
+
+/// Looks a user up in the list every system has.
+fn name_of(uid: u32) -> Option<String> {
+    let list = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut users = list.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let user = users.find(|it| it.get(2).is_some_and(|it| it.parse() == Ok(uid)))?;
+    Some(user[0].to_owned())
 }
 
 /// Returns the folder of the user's settings, themes and pipelines.

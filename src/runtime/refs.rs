@@ -25,6 +25,8 @@ use crate::{
 
 /// How often file times are looked at in case an event was lost.
 const SAFETY_POLL: Duration = Duration::from_secs(30);
+/// How often a repository is looked at that cannot be watched.
+const POLL: Duration = Duration::from_secs(2);
 /// How often a repository that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(2);
 /// The least time between two readings of the refs; the first is never delayed.
@@ -64,8 +66,9 @@ fn describe_missing(repository: &Path) -> String {
 /// Returns when the repository is gone or has become another one.
 async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
     let wake = Arc::new(Notify::new());
-    // Without inotify (its limits, network file systems) the safety poll does all the work.
-    let _watcher = start_watcher(git_dir, Arc::clone(&wake)).ok();
+    // Without inotify (its limits, network file systems) looking does all the work.
+    let watcher = start_watcher(git_dir, Arc::clone(&wake)).ok();
+    let look = if watcher.is_some() { SAFETY_POLL } else { POLL };
     let identity = inode(git_dir);
     let mut seen: BTreeMap<usize, Vec<(String, RevisionId)>> = BTreeMap::new();
     let mut objects = Objects::open(git_dir).ok();
@@ -93,7 +96,7 @@ async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sen
             tokio::time::sleep(BREATH).await;
             continue;
         }
-        let _ = tokio::time::timeout(SAFETY_POLL, wake.notified()).await;
+        let _ = tokio::time::timeout(look, wake.notified()).await;
         if identity.is_none() || inode(git_dir) != identity {
             return;
         }

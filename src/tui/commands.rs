@@ -143,6 +143,29 @@ impl Command {
         })
     }
 
+    /// Tells whether it is about the lines of a log.
+    pub(super) fn is_about_log(self) -> bool {
+        matches!(
+            self,
+            Self::Follow
+                | Self::Wrap
+                | Self::Timestamps
+                | Self::Mark
+                | Self::NextMark
+                | Self::ShiftLeft
+                | Self::ShiftRight
+                | Self::Select
+                | Self::Yank
+                | Self::Merge
+                | Self::Pager
+                | Self::Stream
+                | Self::Search
+                | Self::Filter
+                | Self::NextError
+                | Self::PreviousError
+        )
+    }
+
     /// Tells whether it goes through the past.
     pub(super) fn travels(self) -> bool {
         matches!(self, Self::StepBack | Self::StepForward | Self::TurnBack | Self::TurnForward)

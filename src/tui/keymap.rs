@@ -127,7 +127,25 @@ impl Keymap {
             self.pending = Some(typed);
             return Resolved::Pending;
         }
-        Resolved::Nothing
+        // A second key that fits no chord means what it means alone.
+        if typed.contains(' ') { self.resolve(context, event) } else { Resolved::Nothing }
+    }
+
+    /// Returns what may follow the first half of a chord, while one has been pressed.
+    pub(super) fn choices(&self, context: Context) -> Option<Vec<(String, String)>> {
+        let chord = format!("{} ", self.pending.as_ref()?);
+        let keys = context.layers().filter_map(|it| self.bound.get(&it)).flatten();
+        let choices = keys.filter_map(|(key, bound)| {
+            let key = key.strip_prefix(&chord)?.to_owned();
+            Some((
+                key,
+                match bound {
+                    Bound::Command(command) => command.name().to_owned(),
+                    Bound::User(words) => words.clone(),
+                },
+            ))
+        });
+        Some(choices.collect())
     }
 
     /// Returns the keys of a command, the context's own before the general ones.
@@ -287,8 +305,9 @@ mod tests {
         assert_eq!(press(&mut keymap, Context::Main, 'g'), Resolved::Pending);
         assert_eq!(press(&mut keymap, Context::Main, 'g'), Resolved::Command(Command::First));
         assert_eq!(press(&mut keymap, Context::Main, 'g'), Resolved::Pending);
-        assert_eq!(press(&mut keymap, Context::Main, 'j'), Resolved::Nothing);
+        assert_eq!(keymap.choices(Context::Main).unwrap()[0].1, "first");
         assert_eq!(press(&mut keymap, Context::Main, 'j'), Resolved::Command(Command::Down));
+        assert!(keymap.choices(Context::Main).is_none());
     }
 
     #[test]

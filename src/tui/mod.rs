@@ -3,6 +3,7 @@
 //! One loop waits for keys, boards and answers, changes the `Ui` and draws when something is
 //! different. When nothing runs and nothing is pressed, nothing happens.
 
+mod backend;
 mod commands;
 mod hit;
 mod keymap;
@@ -124,6 +125,8 @@ pub struct Opening {
     pub theme_is_given: bool,
     /// Nothing can be changed from here.
     pub read_only: bool,
+    /// What is to be said first.
+    pub remark: Option<String>,
 }
 
 /// Shows the dashboard until somebody leaves it.
@@ -132,7 +135,7 @@ pub async fn run(
     ownership: Ownership,
     opening: Opening,
 ) -> io::Result<Leave> {
-    let Opening { mut look, settings: file, theme_is_given, read_only } = opening;
+    let Opening { mut look, settings: file, theme_is_given, read_only, remark } = opening;
     let mut signals = Signals::listen()?;
     let memory = Memory::read(handle.state_dir().path());
     if let Some(theme) = memory.theme.as_deref().filter(|_| !theme_is_given && !look.without_colour)
@@ -169,6 +172,9 @@ pub async fn run(
         _watched: watched,
     };
     dashboard.load_settings();
+    if let Some(words) = remark {
+        dashboard.ui.say(Severity::Problem, words, clock::now());
+    }
     let left = dashboard.serve(board, inbox, &mut signals).await;
     Memory::of(&dashboard.ui, dashboard.chosen_theme.clone())
         .keep(dashboard.handle.state_dir().path());
@@ -617,7 +623,10 @@ impl Dashboard {
     /// Puts text into the clipboard of whoever sits at the terminal.
     fn copy(&mut self, text: &str) -> io::Result<()> {
         let words = match stream::copy(text)? {
-            stream::Copied::Clipboard => format!("copied {} bytes", text.len()),
+            stream::Copied::Clipboard if text.lines().nth(1).is_none() => {
+                format!("copied {}", text.trim_end())
+            }
+            stream::Copied::Clipboard => format!("copied {} lines", text.lines().count()),
             stream::Copied::File(path) => {
                 format!("too long for the clipboard: it lies in {}", path.display())
             }

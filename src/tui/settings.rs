@@ -75,7 +75,7 @@ impl SettingsFile {
     pub(super) fn load(&self) -> Result<Loaded, String> {
         let (settings, text) = (self.read)(&self.path)?;
         let (keymap, warnings) = settings.keymap(&text);
-        let name = self.path.display().to_string();
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let warnings = warnings.into_iter().map(|it| format!("{name}:{it}")).collect();
         Ok(Loaded { settings, keymap, warnings })
     }

@@ -1,7 +1,7 @@
 //! Takes the terminal and gives it back, whatever happens.
 
 use std::{
-    io::{self, IsTerminal, Stdout, Write},
+    io::{self, IsTerminal, Write},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -9,13 +9,15 @@ use crossterm::{
     cursor, event, execute, queue,
     terminal::{self, BeginSynchronizedUpdate, EndSynchronizedUpdate},
 };
-use ratatui::{Terminal, backend::CrosstermBackend};
+use ratatui::Terminal;
+
+use super::backend::Quiet;
 
 /// Whether the terminal is ours now, so that it is given back once and from anywhere.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 pub(super) struct Screen {
-    pub terminal: Terminal<CrosstermBackend<Stdout>>,
+    pub terminal: Terminal<Quiet>,
     mouse: bool,
 }
 
@@ -23,7 +25,7 @@ impl Screen {
     pub(super) fn take(mouse: bool) -> io::Result<Self> {
         restore_on_panic();
         enter(mouse)?;
-        let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let terminal = Terminal::new(Quiet::new())?;
         Ok(Self { terminal, mouse })
     }
 

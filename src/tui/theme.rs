@@ -79,14 +79,18 @@ pub const BUNDLED: &[(&str, &str)] = &[
 
 #[derive(Debug, Error)]
 pub enum ThemeError {
-    #[error("there is no theme {name}; there is {}, or give a file", bundled())]
+    #[error(
+        "there is no theme {name}; did you mean {}? `stagegate themes` lists them",
+        nearest(name)
+    )]
     Unknown { name: String },
     #[error("theme {name}: {message}")]
     Invalid { name: String, message: String },
 }
 
-fn bundled() -> String {
-    BUNDLED.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+fn nearest(name: &str) -> &'static str {
+    let distance = |it: &&(&str, &str)| strsim::levenshtein(it.0, name);
+    BUNDLED.iter().min_by_key(distance).map_or("default", |it| it.0)
 }
 
 #[derive(Clone, Debug)]
@@ -199,7 +203,7 @@ impl Theme {
         match std::fs::read_to_string(&path) {
             Ok(text) if is_base16 => Self::of_base16(name, &text, depth),
             Ok(text) => Self::parse(name, &text, depth),
-            Err(error) if path.extension().is_some() => {
+            Err(error) if is_base16 || Path::new(name).extension().is_some() => {
                 let message = format!("cannot be read: {error}");
                 Err(ThemeError::Invalid { name: name.to_owned(), message })
             }

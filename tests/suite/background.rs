@@ -18,7 +18,7 @@ impl Detached {
         let detached = Self(home);
         detached.0.ok(&["watch", "--detach"]);
         eventually("the commits are watched", || {
-            detached.0.ok(&["status", "p"]).contains("nothing has run").then_some(())
+            detached.0.ok(&["events", "p"]).contains("watching from main").then_some(())
         });
         (detached, mark)
     }

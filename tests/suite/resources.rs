@@ -3,7 +3,7 @@
 use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use crate::support::{GATE, Home, PROGRAM, eventually, pipeline, stage};
@@ -152,4 +152,31 @@ fn with_few_file_descriptors_work_waits_or_fails_with_the_reason() {
         .env("HOME", home.root());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn without_inotify_commits_are_seen_all_the_same() {
+    let stages = stage("Build", "make", "commands = [\"true\"]");
+    let home = Home::with_pipeline(&pipeline("shop", "main", &stages));
+    // A namespace of our own in which nobody has an inotify instance left.
+    let exhausted = "echo 0 > /proc/sys/user/max_inotify_instances";
+    let unshare = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-Ur", "sh", "-c", script]).current_dir(home.repository());
+        command.env("STAGEGATE_STATE_DIR", home.state_dir()).env("HOME", home.root());
+        command.env_remove("XDG_CONFIG_HOME").stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    if !unshare(exhausted).status().is_ok_and(|it| it.success()) {
+        eprintln!("skipped: this machine gives nobody a user namespace");
+        return;
+    }
+    let mut watch = unshare(&format!("{exhausted}; exec {PROGRAM} watch")).spawn().unwrap();
+    eventually("the baseline is taken", || {
+        home.run(&["events"]).stdout.contains("watching from main").then_some(())
+    });
+    home.commit("seen by looking");
+    home.newest_becomes("shop", "Succeeded");
+    watch.kill().unwrap();
+    watch.wait().unwrap();
 }

@@ -19,15 +19,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn demo(arguments: args::Demo, global: &args::Global) -> Result<Exit, Failure> {
-    let opening = if arguments.plain {
-        None
-    } else {
-        let opening = serve::opening(global);
-        Some(
-            opening
-                .map_err(|failure| failure.hint("`stagegate demo --plain` needs no terminal"))?,
-        )
-    };
+    let opening = if arguments.plain { None } else { Some(serve::opening(global)?) };
     let unusable = |error: std::io::Error| Failure::usage(format!("cannot make the demo: {error}"));
     let world = World::create(arguments.keep.as_deref()).await.map_err(unusable)?;
     let state_dir = StateDir::resolve(Some(&world.state_dir()))?;

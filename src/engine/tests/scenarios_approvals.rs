@@ -123,3 +123,24 @@ fn a_gate_says_what_runs_next() {
         assert_eq!(next[0].lines, ["ship main"], "resolved, word for word");
     }
 }
+
+#[test]
+fn a_revision_is_named_by_at_least_four_characters() {
+    let mut scene = Scene::pipeline(GATE);
+    scene.commit("a1aaaaa");
+    let token = scene.token();
+    let refusal = scene.decide(token, Approved, Some("a1a"), Relation::First).unwrap_err();
+    assert!(matches!(refusal, Refusal::RevisionMismatch { .. }), "{refusal}");
+    scene.decide(token, Approved, Some("a1aa"), Relation::First).unwrap();
+}
+
+#[test]
+fn a_wrong_token_is_wrong_also_where_another_lane_has_been_decided() {
+    let mut scene = Scene::pipeline(GATE);
+    scene.commit_on("main", "a1");
+    scene.approve();
+    scene.commit_on("develop", "b2");
+    let wrong = ApprovalToken::from_random_bytes([9; 16]);
+    let refusal = scene.decide(wrong, Approved, None, Relation::First).unwrap_err();
+    assert!(matches!(refusal, Refusal::InvalidApprovalToken { .. }), "{refusal}");
+}

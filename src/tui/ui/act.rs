@@ -57,13 +57,24 @@ impl Ui {
             self.opens_past = None;
         }
         if command.changes_something()
-            && let Err(why) = self.aim(now)
+            && let Err(why) = self.aim(command, now)
         {
             self.say(Severity::Remark, why, now);
             return Vec::new();
         }
         if self.context() == Context::Dialog {
             return self.command_in_dialog(command, now);
+        }
+        if command.is_about_log() && !self.view.is_table() {
+            // Nothing is done to a log that nobody sees.
+            self.show_tab(Tab::Log);
+            if !self.log.has_lines() {
+                self.say(Severity::Remark, "there is no log here", now);
+                return Vec::new();
+            }
+        }
+        if command == Command::Filter && self.view.is_table() {
+            return self.command(Command::Search, now);
         }
         if let Some(view) = command.view() {
             self.go_to(view);
@@ -125,8 +136,9 @@ impl Ui {
     }
 
     /// Makes sure that what is selected is what is seen, before anything is done about it.
-    fn aim(&mut self, now: Timestamp) -> Result<(), &'static str> {
-        if self.read_only {
+    fn aim(&mut self, command: Command, now: Timestamp) -> Result<(), &'static str> {
+        // To look at what would ship is no decision.
+        if self.read_only && command != Command::Review {
             return Err("this dashboard only reads (--read-only)");
         }
         if self.past.is_some() {
@@ -185,6 +197,7 @@ impl Ui {
             Command::Attention => {
                 if self.selection.next_attention(&board) {
                     self.go_to(View::Board);
+                    self.show_tab(Tab::Log);
                 } else {
                     self.say(Severity::Remark, "nothing needs you", now);
                 }
@@ -252,6 +265,9 @@ impl Ui {
         match command {
             Command::Confirm if !dialog.is_armed(now) => {}
             Command::Confirm if self.past.is_some() && dialog.subject != Subject::Quit => {}
+            Command::Confirm if self.read_only && dialog.subject != Subject::Quit => {
+                self.say(Severity::Remark, "this dashboard only reads (--read-only)", now);
+            }
             Command::Confirm => {
                 if let Some(missing) = dialog.missing(now) {
                     self.say(Severity::Remark, missing, now);
@@ -367,6 +383,9 @@ impl Ui {
         if self.focus == Pane::Detail {
             self.focus = Pane::Board;
         } else if self.return_to_present() {
+        } else if let (View::Timeline, Some(list)) = (self.view, self.came_from.take()) {
+            self.go_to(list);
+            self.opened = None;
         } else if self.view != View::Board {
             self.go_to(View::Board);
         } else {

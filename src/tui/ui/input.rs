@@ -17,6 +17,8 @@ pub(super) const PAGE: isize = 10;
 
 impl Ui {
     pub(crate) fn key(&mut self, key: KeyEvent, now: Timestamp) -> Vec<Wish> {
+        // Whoever goes on has read what was said.
+        self.toast = None;
         let takes_text = match self.overlays.last() {
             Some(Overlay::Dialog(dialog)) => dialog.has_active_field(),
             Some(

@@ -74,8 +74,9 @@ pub(super) struct Ui {
     pub detail_rows: Option<u16>,
     /// The edge of the detail pane is being dragged.
     drags: bool,
-    /// An execution that was opened from a list.
+    /// An execution that was opened from a list, and the list.
     pub opened: Option<ExecutionId>,
+    came_from: Option<View>,
     pub cursors: BTreeMap<View, Cursor>,
     /// What the rows of a list must say to be shown.
     pub filters: BTreeMap<View, String>,
@@ -202,6 +203,7 @@ impl Ui {
             detail_rows: None,
             drags: false,
             opened: None,
+            came_from: None,
             cursors: BTreeMap::new(),
             filters: BTreeMap::new(),
             knowledge: Knowledge::default(),

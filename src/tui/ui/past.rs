@@ -110,8 +110,9 @@ impl Ui {
             Told::Story(it) => it.frames.len(),
             _ => 0,
         };
-        let Some(at) = count.checked_sub(1) else {
-            return self.say(Severity::Remark, "its events are not kept any more", now);
+        // The newest event is the present; the one before it is the first step back.
+        let Some(at) = count.checked_sub(2) else {
+            return self.say(Severity::Remark, "nothing is known of what came before", now);
         };
         self.past = Some(Past { story, at });
         self.show_past();

@@ -62,9 +62,16 @@ impl Ui {
         }
     }
 
+    /// Returns the bar that is selected; at first what failed, else what lasts, else the last.
     pub(crate) fn bar_at(&self, count: usize) -> usize {
-        let at = self.cursors.get(&View::Timeline).map_or(0, |it| it.at);
-        at.min(count.saturating_sub(1))
+        let last = count.saturating_sub(1);
+        if let Some(cursor) = self.cursors.get(&View::Timeline) {
+            return cursor.at.min(last);
+        }
+        let failed = |bar: &Bar| of_bar(bar).is_some_and(|it| it.has_failed());
+        let bars = self.bars();
+        let found = bars.iter().rposition(failed);
+        found.or_else(|| bars.iter().rposition(|it| it.to.is_none())).unwrap_or(last)
     }
 }
 

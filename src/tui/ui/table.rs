@@ -25,6 +25,8 @@ pub(crate) struct Table {
 pub(crate) struct Column {
     pub title: String,
     pub width: Width,
+    /// Where there is too little room, those with the lowest rank are left out first.
+    pub rank: u8,
 }
 
 #[derive(Clone, Copy)]
@@ -88,11 +90,13 @@ impl Row {
     }
 }
 
-fn columns(columns: &[(&str, Width)]) -> Vec<Column> {
-    columns
-        .iter()
-        .map(|(title, width)| Column { title: (*title).to_owned(), width: *width })
-        .collect()
+fn columns(columns: &[(&str, Width, u8)]) -> Vec<Column> {
+    let column = |(title, width, rank): &(&str, Width, u8)| Column {
+        title: (*title).to_owned(),
+        width: *width,
+        rank: *rank,
+    };
+    columns.iter().map(column).collect()
 }
 
 impl Ui {
@@ -118,7 +122,7 @@ impl Ui {
             }
             (View::Events, Some(Told::Events(events))) => Table {
                 title: format!("events, the newest {}", events.len()),
-                columns: columns(&[("", Width::Fixed(16)), ("", Width::Rest)]),
+                columns: columns(&[("", Width::Fixed(16), 9), ("", Width::Rest, 9)]),
                 rows: events
                     .iter()
                     .map(|event| Row {
@@ -178,12 +182,17 @@ impl Ui {
             return;
         }
         match table.rows.swap_remove(at).target {
-            Some(RowTarget::Execution(execution)) => self.open_execution(execution),
+            Some(RowTarget::Execution(execution)) => {
+                let list = self.view;
+                self.open_execution(execution);
+                self.came_from = Some(list);
+            }
             Some(RowTarget::Place(selection)) => {
                 self.return_to_present();
                 self.selection = selection;
                 self.selection.repair(&self.board);
                 self.go_to(View::Board);
+                self.show_tab(super::Tab::Log);
             }
             Some(RowTarget::Pipeline(pipeline)) => {
                 self.return_to_present();
@@ -210,7 +219,9 @@ impl Ui {
         }
         self.go_to(View::Timeline);
         self.opened = Some(id);
+        self.came_from = None;
         self.cursors.remove(&View::Timeline);
+        self.show_tab(super::Tab::Log);
     }
 
     fn lanes_table(&self) -> Table {
@@ -238,7 +249,10 @@ impl Ui {
         Table {
             title: format!("lanes of {}", pipeline.name),
             rows: rows.collect(),
-            columns: all.into_iter().map(|(title, width)| Column { title, width }).collect(),
+            columns: all
+                .into_iter()
+                .map(|(title, width)| Column { title, width, rank: 9 })
+                .collect(),
             empty: "no lane yet: the next commit opens one".to_owned(),
         }
     }
@@ -265,11 +279,11 @@ impl Ui {
                 key: format!("{pipeline}/{lane}/{stage}/{action}"),
                 cells: vec![
                     Cell::mark(mark, format!("{stage} / {action}")),
-                    Cell::role(mark.role(), what),
                     Cell::role(
                         Role::Strong,
                         format!("{pipeline} / {}", ansi::one_line(lane.label())),
                     ),
+                    Cell::role(mark.role(), what),
                     Cell::role(Role::Muted, since.map_or_else(String::new, |it| age(it, now))),
                     Cell::role(
                         Role::Muted,
@@ -291,11 +305,11 @@ impl Ui {
             key: format!("notice {number}"),
             cells: vec![
                 Cell::mark(Mark::Failed, "notice"),
-                Cell::default(),
                 Cell::role(
                     Role::Strong,
                     pipeline.as_ref().map(ToString::to_string).unwrap_or_default(),
                 ),
+                Cell::default(),
                 Cell::default(),
                 Cell::role(Role::Failed, ansi::one_line(text)),
             ],
@@ -304,11 +318,11 @@ impl Ui {
         Table {
             title: "what needs you".to_owned(),
             columns: columns(&[
-                ("where", Width::Between { least: 20, most: 32 }),
-                ("what", Width::Between { least: 14, most: 34 }),
-                ("pipeline", Width::Fixed(26)),
-                ("since", Width::Fixed(8)),
-                ("commit", Width::Rest),
+                ("where", Width::Between { least: 18, most: 30 }, 9),
+                ("pipeline", Width::Between { least: 16, most: 28 }, 8),
+                ("what", Width::Between { least: 13, most: 34 }, 6),
+                ("since", Width::Fixed(6), 4),
+                ("commit", Width::Rest, 9),
             ]),
             rows,
             empty: "nothing needs you".to_owned(),
@@ -333,8 +347,8 @@ impl Ui {
                 key: format!("silent {}/{}", stage.name, action.name),
                 cells: vec![
                     Cell::mark(Mark::Running, format!("{} / {}", stage.name, action.name)),
-                    Cell::role(Role::Waiting, "has written nothing"),
                     Cell::role(Role::Strong, format!("{pipeline} / {}", ansi::one_line(lane))),
+                    Cell::role(Role::Waiting, "has written nothing"),
                     Cell::role(Role::Muted, crate::tui::text::coarse(*silent)),
                     Cell::role(Role::Muted, commit),
                 ],
@@ -374,13 +388,13 @@ impl Ui {
         Table {
             title: "all pipelines".to_owned(),
             columns: columns(&[
-                ("pipeline", Width::Fixed(24)),
-                ("lanes", Width::Fixed(5)),
-                ("last runs", Width::Fixed(20)),
-                ("ok", Width::Fixed(5)),
-                ("p50", Width::Fixed(8)),
-                ("lead time", Width::Fixed(9)),
-                ("newest", Width::Rest),
+                ("pipeline", Width::Between { least: 14, most: 24 }, 9),
+                ("lanes", Width::Fixed(5), 1),
+                ("last runs", Width::Fixed(20), 6),
+                ("ok", Width::Fixed(5), 8),
+                ("p50", Width::Fixed(8), 7),
+                ("lead time", Width::Fixed(9), 5),
+                ("newest", Width::Rest, 9),
             ]),
             rows: rows.collect(),
             empty: "no pipeline yet".to_owned(),
@@ -421,13 +435,13 @@ fn history_table(
     Table {
         title: pipeline.map_or_else(String::new, |it| format!("executions of {it}")),
         columns: columns(&[
-            ("status", Width::Fixed(14)),
-            ("commit", Width::Fixed(7)),
-            ("lane", Width::Fixed(18)),
-            ("started", Width::Fixed(16)),
-            ("took", Width::Fixed(8)),
-            ("author", Width::Fixed(12)),
-            ("subject", Width::Rest),
+            ("status", Width::Between { least: 11, most: 20 }, 9),
+            ("commit", Width::Fixed(7), 8),
+            ("lane", Width::Between { least: 10, most: 20 }, 6),
+            ("started", Width::Between { least: 8, most: 16 }, 7),
+            ("took", Width::Fixed(6), 5),
+            ("author", Width::Between { least: 8, most: 16 }, 2),
+            ("subject", Width::Rest, 9),
         ]),
         rows: rows.collect(),
         empty: "nothing was executed yet: commit, or S starts an execution".to_owned(),

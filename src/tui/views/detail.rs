@@ -68,6 +68,9 @@ fn draw_digest(scene: &Scene<'_>, words: &str, area: Rect, buffer: &mut Buffer) 
     let mut pen = scene.pen(buffer, area, 0);
     pen.skip(1).write(scene.look.glyphs.failed, scene.style(Role::Failed)).skip(1);
     pen.write(&ansi::one_line(words), scene.style(Role::Failed)).skip(2);
+    if scene.ui.past.is_some() {
+        return;
+    }
     let waits = scene.ui.action().and_then(|it| it.waits.as_ref()).map(|it| it.sentence(scene.now));
     let next = waits.as_deref().unwrap_or("r runs the failed actions again");
     pen.write(next, scene.style(Role::Muted));
@@ -86,7 +89,7 @@ fn draw_digest(scene: &Scene<'_>, words: &str, area: Rect, buffer: &mut Buffer) 
                     || "never green as far as is kept".to_owned(),
                     |it| format!("last green with {}; b lists the commits since", it.id.short()),
                 );
-                format!("failing for {} more runs before this one, {good}", since.runs)
+                format!("failing for {} runs now, {good}", since.runs + 1)
             }
             None => "the first run of this action in this lane".to_owned(),
         },
@@ -135,7 +138,7 @@ fn draw_title(
     let kind = action.map(|it| format!("{} {}", it.category, it.provider));
     let kind = kind.or(shown.map(|it| it.kind.clone())).unwrap_or_default();
     let status = match shown {
-        Some(it) if it.is_gate => "waits for you: a reviews, x rejects".to_owned(),
+        Some(it) if it.is_gate => gate_status(scene),
         Some(it) => {
             let elapsed = it.ended_at.unwrap_or(scene.now).since(it.started_at);
             let number =
@@ -147,13 +150,27 @@ fn draw_title(
     pen.write(&format!("{kind} {} {status} ", glyphs.separator), scene.style(Role::Muted));
 }
 
+fn gate_status(scene: &Scene<'_>) -> String {
+    let gate = scene.ui.selected_gate().map(|at| at.gate);
+    match gate.and_then(|it| it.deferred.as_ref()) {
+        Some(it) => format!(
+            "{} by {}, takes effect {}: u takes it back",
+            it.decision.status,
+            it.decision.by.user,
+            clock::local_moment(it.effective_at, scene.now)
+        ),
+        None if scene.ui.read_only => "waits: a shows what would ship".to_owned(),
+        None => "waits for you: a reviews, x rejects".to_owned(),
+    }
+}
+
 /// Writes the names of the tabs at the right, as far as there is room, and returns what is left.
 fn draw_tab_names(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) -> Rect {
-    const FOR_THE_TITLE: u16 = 58;
+    const FOR_THE_TITLE: u16 = 34;
     let names = Tab::ALL.map(|tab| (tab, tab.name()));
     let all: u16 = names.iter().map(|(_, name)| text::width(name) + 2).sum();
     if area.width < all + FOR_THE_TITLE {
-        if scene.ui.tab == Tab::Log {
+        if area.width < FOR_THE_TITLE + 20 {
             return area;
         }
         let words = format!(" [ {} ] ", scene.ui.tab.name());

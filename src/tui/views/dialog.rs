@@ -50,14 +50,17 @@ fn scroll(scene: &Scene<'_>, dialog: &Dialog, lines: &[review::Line], body: Rect
 }
 
 fn title(scene: &Scene<'_>, dialog: &Dialog) -> String {
-    let Subject::Gate { token, .. } = &dialog.subject else { return dialog.title.clone() };
+    let Subject::Gate { token, status, .. } = &dialog.subject else { return dialog.title.clone() };
+    let rejects = *status == ApprovalStatus::Rejected;
+    let title =
+        if rejects { dialog.title.replace("Review", "REJECT") } else { dialog.title.clone() };
     let at = scene.ui.board.open_gates().find(|at| at.gate.token == *token);
     at.map_or_else(
-        || dialog.title.clone(),
+        || title.clone(),
         |at| {
             format!(
                 "{} {} waiting {}, {} left",
-                dialog.title,
+                title,
                 scene.look.glyphs.separator,
                 scene.age(at.attempt.started_at),
                 text::coarse(at.gate.expires_at.since(scene.now))
@@ -100,7 +103,8 @@ fn draw_buttons(scene: &Scene<'_>, dialog: &Dialog, inside: Rect, buffer: &mut B
     let mut pen = scene.pen(buffer, inside, row);
     let (key, word) = (scene.style(Role::Key), scene.style(Role::Text));
     if dialog.has_active_field() {
-        pen.write("Tab", key).skip(1).write("done typing", word).skip(3);
+        pen.write("Tab", key).skip(1).write("done typing", word).skip(1);
+        pen.write(&format!("(then y, {})", dialog.verb()), scene.style(Role::Muted)).skip(3);
         pen.write("Ctrl+U", key).skip(1).write("clear", word);
         return;
     }

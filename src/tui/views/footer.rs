@@ -31,7 +31,17 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         return draw_past(scene, past, area, buffer);
     }
     pen.write_right("? keys ", scene.style(Role::Muted));
-    for (command, word) in hints(scene) {
+    if let Some(choices) = scene.ui.keymap.choices(scene.ui.context()) {
+        for (key, command) in choices {
+            pen.write(&key, scene.style(Role::Key)).skip(1);
+            pen.write(&command, scene.style(Role::Muted)).skip(3);
+        }
+        return;
+    }
+    let offered = hints(scene).into_iter().filter(|(command, _)| {
+        !scene.ui.read_only || !command.changes_something() || *command == Command::Review
+    });
+    for (command, word) in offered {
         let Some(key) = scene.ui.keymap.first_key(command, scene.ui.context()) else { continue };
         // Half a hint is no hint.
         if text::width(key) + text::width(word) + 1 > pen.room() {
@@ -44,7 +54,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
 
 /// Where in the past this is, and what happened there.
 fn draw_past(scene: &Scene<'_>, past: &Past, area: Rect, buffer: &mut Buffer) {
-    const CELLS: usize = 24;
+    const CELLS: usize = 12;
     let glyphs = &scene.look.glyphs;
     let mut pen = scene.pen(buffer, area, 0);
     pen.skip(1).write_right(", . step  { } stage  Esc present ", scene.style(Role::Muted));
@@ -54,7 +64,9 @@ fn draw_past(scene: &Scene<'_>, past: &Past, area: Rect, buffer: &mut Buffer) {
     pen.write(&glyphs.rule.repeat(CELLS - 1 - at), scene.style(Role::Border)).skip(1);
     if let Some(frame) = past.frame() {
         pen.write(&clock::local_time(frame.at), scene.style(Role::Muted)).skip(1);
-        pen.write(&frame.text, scene.style(Role::Strong));
+        // The pipeline stands in the header.
+        let text = frame.text.split_once([':', '/']).map_or(frame.text.as_str(), |it| it.1);
+        pen.write(text.trim_start(), scene.style(Role::Strong));
     }
 }
 
@@ -63,6 +75,9 @@ fn hints(scene: &Scene<'_>) -> Vec<(Command, &'static str)> {
     let ui = scene.ui;
     if ui.context() == Context::Dialog {
         return Vec::new();
+    }
+    if ui.board.pipelines.is_empty() {
+        return vec![(Command::Init, "init"), (Command::Demo, "demo"), (Command::Quit, "quit")];
     }
     if ui.view.is_table() && ui.focus == Pane::Board {
         return vec![
@@ -83,6 +98,8 @@ fn hints(scene: &Scene<'_>) -> Vec<(Command, &'static str)> {
             (Command::Newer, "newer"),
             (Command::Back, "board"),
         ]);
+    } else if ui.gate().is_some_and(|at| at.gate.deferred.is_some()) {
+        hints.extend([(Command::Undo, "take back"), (Command::Review, "review")]);
     } else if ui.gate().is_some() {
         hints.extend([(Command::Review, "review"), (Command::SayNo, "reject")]);
     } else if let Some(stage) = ui.stage() {

@@ -7,6 +7,7 @@ use super::Scene;
 use crate::{
     ansi,
     engine::board::{LaneCard, PipelineCard, Severity},
+    model::StageStatus,
     tui::{
         hit::{Hits, Target},
         look::Mark,
@@ -114,6 +115,11 @@ fn draw_row(scene: &Scene<'_>, row: &Row<'_>, area: Rect, buffer: &mut Buffer, h
             pen.write(mark.glyph(scene.look, scene.beat), scene.style(mark.role())).skip(1);
             let role = if selected { Role::Strong } else { Role::Text };
             pen.write(&ansi::one_line(lane.lane.label()), scene.style(role));
+            // A gate that waits must not hide that something failed since.
+            let failed = lane.stages.iter().any(|it| it.status == Some(StageStatus::Failed));
+            if failed && mark != Mark::Failed {
+                pen.skip(1).write(scene.look.glyphs.failed, scene.style(Role::Failed));
+            }
             if selected && scene.ui.focus == Pane::Lanes {
                 buffer.set_style(area.intersection(buffer.area), scene.look.style(Role::Selection));
             }

@@ -58,8 +58,7 @@ fn draw_row(scene: &Scene<'_>, row: &Row, places: &[Rect], line: u16, buffer: &m
 }
 
 /// Returns where each column stands. Where there is too little room columns shrink as far as they
-/// can, and then those before the last are left out, from the right; nothing of a column left out
-/// is drawn.
+/// can, and then those of the lowest rank are left out; nothing of a column left out is drawn.
 fn places(table: &Table, area: Rect) -> Vec<Rect> {
     const FOR_THE_REST: u16 = 12;
     let least = |width: Width| match width {
@@ -72,10 +71,12 @@ fn places(table: &Table, area: Rect) -> Vec<Rect> {
         let columns = table.columns.iter().zip(shown).filter(|(_, shown)| **shown);
         columns.map(|(column, _)| least(column.width)).sum()
     };
-    for at in (1..table.columns.len().saturating_sub(1)).rev() {
-        if needed(&shown) > room {
-            shown[at] = false;
-        }
+    // The first says what a row is, and the last what it is about.
+    let middle = 1..table.columns.len().saturating_sub(1);
+    while needed(&shown) > room {
+        let lowest = middle.clone().rev().filter(|at| shown[*at]);
+        let Some(at) = lowest.min_by_key(|at| table.columns[*at].rank) else { break };
+        shown[at] = false;
     }
     let growing = table
         .columns

@@ -73,21 +73,19 @@ fn draw_title(scene: &Scene<'_>, story: &Story, area: Rect, buffer: &mut Buffer)
         let spans = story.bars.iter().filter(|it| wanted(&it.kind));
         Span(spans.map(|it| it.to.unwrap_or(scene.now).since(it.from).0).sum())
     };
-    let mut pen = scene.pen(buffer, area, 1);
-    pen.skip(1).write("queued ", scene.style(Role::Muted));
-    let queued = sum(|it| matches!(it, BarKind::Queue));
-    pen.write(&exact(queued), scene.style(Role::Queued));
-    pen.write("  waited for somebody ", scene.style(Role::Muted));
-    let gates = sum(|it| matches!(it, BarKind::Gate { .. }));
-    pen.write(&exact(gates), scene.style(Role::Waiting));
-    pen.write("  worked ", scene.style(Role::Muted));
-    let work = sum(|it| matches!(it, BarKind::Action { .. }));
-    pen.write(&exact(work), scene.style(Role::Running));
     let (from, to) = bounds(story, scene.now);
-    pen.write("  from start to end ", scene.style(Role::Muted));
-    pen.write(&exact(to.since(from)), scene.style(Role::Strong)).skip(2);
+    let muted = scene.style(Role::Muted);
+    let mut pen = scene.pen(buffer, area, 1);
+    pen.skip(1).write("took ", muted);
+    pen.write(&exact(to.since(from)), scene.style(Role::Strong)).write(": worked ", muted);
+    let work = sum(|it| matches!(it, BarKind::Action { .. }));
+    pen.write(&exact(work), scene.style(Role::Running)).write(", waited for somebody ", muted);
+    let gates = sum(|it| matches!(it, BarKind::Gate { .. }));
+    pen.write(&exact(gates), scene.style(Role::Waiting)).write(", queued ", muted);
+    let queued = sum(|it| matches!(it, BarKind::Queue));
+    pen.write(&exact(queued), scene.style(Role::Queued)).skip(3);
     pen.write(scene.look.glyphs.critical, scene.style(Role::Strong)).skip(1);
-    pen.write("critical path", scene.style(Role::Muted));
+    pen.write("critical path", muted);
 }
 
 fn bounds(story: &Story, now: Timestamp) -> (Timestamp, Timestamp) {
