@@ -24,7 +24,10 @@ use ratatui::layout::Rect;
 use stagegate::{
     definition,
     engine::{Engine, Input, state::State},
-    host::log::{Keeps, LogReader, Scan},
+    host::{
+        log::LogReader,
+        log_scan::{Keeps, Scan},
+    },
     model::{SourceRevision, Timestamp},
     tui::{ColorChoice, Look, Picture},
 };

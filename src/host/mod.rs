@@ -11,6 +11,7 @@ pub mod git;
 pub mod job_files;
 pub mod log;
 pub mod log_merge;
+pub mod log_scan;
 pub mod log_times;
 pub mod reports;
 pub mod secret_tool;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::ui::shown::Shown;
 use crate::{
     host::{
-        log::{Keeps, LogReader, Scan},
+        log::LogReader,
+        log_scan::{Keeps, Scan},
         log_times::LogTimes,
     },
     model::{ActionExecutionId, Timestamp},

@@ -13,12 +13,14 @@ mod memory;
 mod notice;
 mod reload;
 mod settings;
+mod signals;
 mod stream;
 mod terminal;
 mod text;
 pub mod theme;
 mod ui;
 mod views;
+mod wishes;
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
@@ -31,18 +33,16 @@ use notice::Notices;
 use ratatui::{buffer::Buffer, layout::Rect};
 use settings::Loaded;
 pub use settings::{GlyphSet, Settings, SettingsFile};
+use signals::Signals;
 use terminal::Screen;
 pub use terminal::require as require_terminal;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-};
-use ui::{Merged, Paged, Ui, UserLine, Wish, past::Past};
+use tokio::sync::mpsc;
+use ui::{Merged, Paged, Ui, UserLine, past::Past};
 
 use crate::{
     ansi,
     engine::{Board, board::Severity},
-    host::{clock, environment, foreground, log, log_merge},
+    host::{clock, foreground, log},
     model::{ActionExecutionId, ApprovalToken, Span, Timestamp},
     runtime::{
         Receipt, RuntimeHandle, SubmitError,
@@ -179,41 +179,6 @@ pub async fn run(
     Memory::of(&dashboard.ui, dashboard.chosen_theme.clone())
         .keep(dashboard.handle.state_dir().path());
     left
-}
-
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    suspend: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            suspend: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
-        })
-    }
-
-    /// Takes back what has come from the keyboard and was not for us.
-    fn forget(&mut self) {
-        use futures_util::FutureExt;
-        while self.interrupt.recv().now_or_never().is_some() {}
-        while self.suspend.recv().now_or_never().is_some() {}
-    }
-
-    /// Returns when this process is asked to end (`true`) or to step aside for the shell.
-    async fn next(&mut self) -> bool {
-        tokio::select! {
-            _ = self.terminate.recv() => true,
-            _ = self.hangup.recv() => true,
-            _ = self.interrupt.recv() => true,
-            _ = self.suspend.recv() => false,
-        }
-    }
 }
 
 struct Dashboard {
@@ -526,138 +491,6 @@ impl Dashboard {
             }
         }
         Ok(Flow::Continue)
-    }
-
-    fn wish(&mut self, wish: Wish) -> io::Result<Flow> {
-        match wish {
-            Wish::Quit(leave) => return Ok(Flow::Quit(leave)),
-            Wish::End(ending) => {
-                let (handle, answers) = (self.handle.clone(), self.answers.clone());
-                tokio::spawn(async move {
-                    let result = handle.end(ending, environment::operator("dashboard")).await;
-                    let result = result.map(|()| Receipt::default());
-                    let _ = answers.send(Answer::Submitted(result)).await;
-                });
-            }
-            Wish::Redraw => self.screen.terminal.clear()?,
-            Wish::Suspend => self.screen.suspend()?,
-            Wish::Theme(name) => match self.look.wear(&name) {
-                Ok(()) => {
-                    if let Some(warning) = self.look.theme.warnings.first() {
-                        self.ui.say(Severity::Problem, format!("{name}: {warning}"), clock::now());
-                    }
-                }
-                Err(error) => self.ui.say(Severity::Problem, error.to_string(), clock::now()),
-            },
-            Wish::KeepTheme => self.chosen_theme = Some(self.look.theme.name.clone()),
-            Wish::Ask(question) => {
-                let (handle, answers) = (self.handle.clone(), self.answers.clone());
-                let asked = self.ui.knowledge.boards();
-                tokio::spawn(async move {
-                    let told = handle.look_up(question.clone()).await;
-                    let _ = answers.send(Answer::Told(question, asked, told)).await;
-                });
-            }
-            Wish::Copy(text) => self.copy(&text)?,
-            Wish::Snapshot => {
-                let text = self.picture();
-                self.copy(&text)?;
-            }
-            Wish::Merge(logs) => {
-                let with_path = |(name, id)| (name, self.handle.log_path(id));
-                let logs: Vec<_> = logs.into_iter().map(with_path).collect();
-                let (answers, attempts) = (self.answers.clone(), self.ui.attempts());
-                tokio::spawn(async move {
-                    let merged = tokio::task::spawn_blocking(move || log_merge::merge(&logs)).await;
-                    let answer = match merged {
-                        Ok(Ok(file)) => Answer::Merged(Box::new(Merged { attempts, file })),
-                        Ok(Err(error)) => Answer::Failed(format!("cannot merge the logs: {error}")),
-                        Err(error) => Answer::Failed(error.to_string()),
-                    };
-                    let _ = answers.send(answer).await;
-                });
-            }
-            Wish::Pager(paged) => return Ok(Flow::Lend(Lend::Pager(paged))),
-            Wish::Run(line) => return Ok(Flow::Lend(Lend::Line(line))),
-            Wish::Stream(id) => return Ok(Flow::Lend(Lend::Stream(id))),
-            Wish::ToggleMouse => {
-                let words = if self.screen.toggle_mouse()? {
-                    "mouse on; hold Shift to select text"
-                } else {
-                    "mouse off: the terminal selects text"
-                };
-                self.ui.say(Severity::Remark, words, clock::now());
-            }
-            Wish::Submit(operation) => {
-                let (handle, answers) = (self.handle.clone(), self.answers.clone());
-                tokio::spawn(async move {
-                    let result = handle.submit(operation, environment::operator("dashboard")).await;
-                    let _ = answers.send(Answer::Submitted(result)).await;
-                });
-            }
-            Wish::LoadReview(token) => {
-                let (handle, answers) = (self.handle.clone(), self.answers.clone());
-                let board = Arc::clone(&self.ui.board);
-                tokio::spawn(async move {
-                    let Some(at) = board.open_gates().find(|at| at.gate.token == token) else {
-                        return;
-                    };
-                    let review = Box::new(handle.review(at).await);
-                    let _ = answers.send(Answer::Review(token, review)).await;
-                });
-            }
-        }
-        Ok(Flow::Continue)
-    }
-
-    /// Returns the screen as text that every chat can show.
-    fn picture(&mut self) -> String {
-        let area = self.screen.terminal.current_buffer_mut().area;
-        let look = Look { glyphs: look::Glyphs::ASCII, ..self.look.clone() };
-        let mut buffer = Buffer::empty(area);
-        let scene = views::Scene { ui: &self.ui, look: &look, now: clock::now(), beat: self.beat };
-        views::draw(&scene, area, &mut buffer, &mut Hits::default());
-        text::of_buffer(&buffer)
-    }
-
-    /// Puts text into the clipboard of whoever sits at the terminal.
-    fn copy(&mut self, text: &str) -> io::Result<()> {
-        let words = match stream::copy(text)? {
-            stream::Copied::Clipboard if text.lines().nth(1).is_none() => {
-                format!("copied {}", text.trim_end())
-            }
-            stream::Copied::Clipboard => format!("copied {} lines", text.lines().count()),
-            stream::Copied::File(path) => {
-                format!("too long for the clipboard: it lies in {}", path.display())
-            }
-        };
-        self.ui.say(Severity::Remark, words, clock::now());
-        Ok(())
-    }
-
-    fn answer(&mut self, answer: Answer) {
-        let now: Timestamp = clock::now();
-        match answer {
-            Answer::Told(question, asked, told) => self.ui.told(question, asked, told, now),
-            Answer::Merged(merged) => self.ui.merged = Some(*merged),
-            Answer::Failed(words) => self.ui.say(Severity::Problem, words, now),
-            Answer::Changed => {
-                self.load_settings();
-                let name = self.look.theme.name.clone();
-                if let Err(error) = self.look.wear(&name) {
-                    self.ui.say(Severity::Problem, error.to_string(), now);
-                }
-            }
-            Answer::Review(token, review) => self.ui.set_review(token, *review),
-            Answer::Submitted(Ok(_)) => {}
-            Answer::Submitted(Err(error)) => {
-                let words = match error {
-                    SubmitError::Refused(refusal) => format!("refused: {refusal}"),
-                    other => other.to_string(),
-                };
-                self.ui.say(Severity::Problem, words, now);
-            }
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::Scene;
 use crate::{
     ansi,
-    host::{clock, log::looks_like_error},
+    host::{clock, log_scan::looks_like_error},
     tui::{log_pane::Line, text, theme::Role},
 };
 
