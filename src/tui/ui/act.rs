@@ -67,7 +67,7 @@ impl Ui {
         if command.is_about_log() && !self.view.is_table() {
             // Nothing is done to a log that nobody sees.
             self.show_tab(Tab::Log);
-            if !self.log.has_lines() {
+            if !self.log.has_lines() && command != Command::Merge {
                 self.say(Severity::Remark, "there is no log here", now);
                 return Vec::new();
             }
