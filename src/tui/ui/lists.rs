@@ -8,7 +8,7 @@ use crate::{
     ansi,
     engine::board::{LaneCard, StageCard},
     host::clock,
-    model::{PipelineName, Span, StageStatus, Timestamp},
+    model::{PipelineName, Span, Timestamp},
     runtime::lookup::{EventLine, ExecutionRecord, Fleet},
     tui::{look::Mark, theme::Role},
 };
@@ -28,7 +28,7 @@ fn columns(columns: &[(&str, Width, u8)]) -> Vec<Column> {
 impl Ui {
     pub(super) fn lanes_table(&self) -> Table {
         let Some(pipeline) = self.pipeline() else { return Table::default() };
-        let stage = Width::Between { least: 9, most: 22 };
+        let stage = Width::Between { least: 9, most: 16 };
         let mut all = vec![("lane".to_owned(), Width::Between { least: 10, most: 26 })];
         all.extend(pipeline.stages.iter().map(|it| (it.to_string(), stage)));
         all.push(("newest".to_owned(), Width::Rest));
@@ -277,14 +277,7 @@ fn stage_cell(stage: &StageCard) -> Cell {
         Some(status) => Mark::of_stage(status),
         None => Mark::NotStarted,
     };
-    let word = match stage.status {
-        _ if stage.open_gate().is_some() => "waits",
-        Some(StageStatus::InProgress) => "runs",
-        Some(StageStatus::Skipped) => "skipped",
-        _ => "",
-    };
-    let text = [commit, word].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ");
-    Cell::mark(mark, format!("{text}{waiting}"))
+    Cell::mark(mark, format!("{commit}{waiting}"))
 }
 
 fn newest_subject(lane: &LaneCard) -> String {
