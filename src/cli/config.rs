@@ -56,8 +56,7 @@ fn parse(path: &Path, text: &str) -> Result<Config, String> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|it| text.get(..it.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        format!("{name}:{line}: {}", error.message().replace('\n', ", "))
+        format!("{}:{line}: {}", path.display(), error.message().replace('\n', ", "))
     })
 }
 

@@ -73,7 +73,10 @@ pub struct SettingsFile {
 impl SettingsFile {
     /// Reads the settings with the keys they lead to and what is odd about them.
     pub(super) fn load(&self) -> Result<Loaded, String> {
-        let (settings, text) = (self.read)(&self.path)?;
+        // On the bottom line there is room for the name only.
+        let folder = self.path.parent().map_or_else(String::new, |it| format!("{}/", it.display()));
+        let (settings, text) =
+            (self.read)(&self.path).map_err(|words| words.replace(&folder, ""))?;
         let (keymap, warnings) = settings.keymap(&text);
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let warnings = warnings.into_iter().map(|it| format!("{name}:{it}")).collect();

@@ -128,7 +128,7 @@ fn a_rejection_needs_its_reason_typed() {
     terminal.keys(&["Tab"]);
     eventually("y rejects", || {
         terminal.keys(&["y"]);
-        (!terminal.screen().contains("Review:")).then_some(())
+        (!terminal.screen().contains("REJECT:")).then_some(())
     });
     let failed = home.newest_becomes("shop", "Failed");
     let gate = home.action(&failed, "gate").unwrap();

@@ -56,7 +56,7 @@ fn wrong_settings_are_refused_with_their_place() {
     for (text, words) in [
         ("[keep]\nlogs = \"soon\"\n", "`soon` is no length of time"),
         ("[keep]\nlogz = \"1d\"\n", "unknown field `logz`"),
-        ("[keep]\nlog = \"lots\"\n", "line 2"),
+        ("[keep]\nlog = \"lots\"\n", "config.toml:2: invalid value"),
     ] {
         std::fs::write(&config, text).unwrap();
         let refused = home.run(&["run", "p"]);
