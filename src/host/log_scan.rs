@@ -140,7 +140,11 @@ impl LogReader {
     /// Goes on with a search through the whole log, as far as can be read without a pause that
     /// people notice.
     pub fn advance(&self, scan: &mut Scan) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+        let Some(file) = &self.file else {
+            // Nothing was written yet, or ever: there is nothing to go on with.
+            scan.is_behind = false;
+            return Ok(());
+        };
         scan.forget_open_line();
         let end = scan.offset.saturating_add(AT_ONCE);
         let mut block = vec![0; SCAN_BLOCK];
@@ -229,6 +233,15 @@ mod tests {
         let at = reader.lines_at(300, 2).unwrap();
         let offset: usize = all[..300].iter().map(|line| line.len() + 1).sum();
         assert_eq!(at[0], (offset as u64, all[300].clone().into_bytes()));
+    }
+
+    #[test]
+    fn a_log_that_is_not_there_is_searched_at_once() {
+        let mut reader = LogReader::new(std::path::Path::new("/nowhere/log"));
+        reader.refresh().unwrap();
+        let mut scan = Scan::for_errors();
+        reader.advance(&mut scan).unwrap();
+        assert!(!scan.is_behind());
     }
 
     #[test]
