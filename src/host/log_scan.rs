@@ -193,6 +193,12 @@ const ERRORS: [&str; 10] = [
     "not found",
 ];
 
+/// Tells whether a line looks like a warning.
+pub fn looks_like_warning(line: &[u8]) -> bool {
+    let words: [&[u8]; 4] = [b"warning:", b"Warning:", b"WARN", b"deprecated"];
+    words.iter().any(|word| memchr::memmem::find(line, word).is_some())
+}
+
 /// Tells whether a line looks like the error people look for first.
 pub fn looks_like_error(line: &[u8]) -> bool {
     ERRORS.iter().any(|word| memchr::memmem::find(line, word.as_bytes()).is_some())

@@ -59,6 +59,7 @@ pub(super) enum Mark {
     Failed,
     Stopped,
     Superseded,
+    Skipped,
 }
 
 impl Look {
@@ -120,6 +121,7 @@ pub struct Glyphs {
     pub waiting: &'static str,
     pub stopped: &'static str,
     pub superseded: &'static str,
+    pub skipped: &'static str,
     pub not_started: &'static str,
     pub spinner: &'static [&'static str],
     pub still: &'static str,
@@ -145,6 +147,7 @@ impl Glyphs {
         waiting: "‖",
         stopped: "■",
         superseded: "»",
+        skipped: "–",
         not_started: "·",
         spinner: &["◐", "◓", "◑", "◒"],
         still: "▶",
@@ -178,6 +181,7 @@ impl Glyphs {
         waiting: "=",
         stopped: "#",
         superseded: "~",
+        skipped: "-",
         not_started: ".",
         spinner: &["|", "/", "-", "\\"],
         still: ">",
@@ -214,7 +218,7 @@ impl Mark {
             StageStatus::Succeeded => Self::Succeeded,
             StageStatus::Failed => Self::Failed,
             StageStatus::Stopped | StageStatus::Cancelled => Self::Stopped,
-            StageStatus::Skipped => Self::Superseded,
+            StageStatus::Skipped => Self::Skipped,
         }
     }
 
@@ -233,7 +237,8 @@ impl Mark {
             "InProgress" | "Stopping" => Self::Running,
             "Succeeded" => Self::Succeeded,
             "Failed" => Self::Failed,
-            "Superseded" | "Skipped" => Self::Superseded,
+            "Superseded" => Self::Superseded,
+            "Skipped" => Self::Skipped,
             "Stopped" | "Cancelled" | "Abandoned" => Self::Stopped,
             _ => Self::NotStarted,
         }
@@ -259,7 +264,7 @@ impl Mark {
     pub(super) fn urgency(self) -> u8 {
         match self {
             Self::NotStarted => 0,
-            Self::Superseded => 1,
+            Self::Superseded | Self::Skipped => 1,
             Self::Succeeded => 2,
             Self::Stopped => 3,
             Self::Running => 4,
@@ -277,6 +282,7 @@ impl Mark {
             Self::Failed => Role::Failed,
             Self::Stopped => Role::Stopped,
             Self::Superseded => Role::Superseded,
+            Self::Skipped => Role::Skipped,
         }
     }
 
@@ -295,6 +301,7 @@ impl Mark {
             Self::Failed => glyphs.failed,
             Self::Stopped => glyphs.stopped,
             Self::Superseded => glyphs.superseded,
+            Self::Skipped => glyphs.skipped,
         }
     }
 }

@@ -49,7 +49,6 @@ roles! {
     Stopped = "status.stopped",
     Superseded = "status.superseded",
     Skipped = "status.skipped",
-    Simulated = "status.simulated",
     Added = "diff.add",
     Deleted = "diff.del",
     LogError = "log.error",

@@ -5,7 +5,10 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::Scene;
 use crate::{
     ansi,
-    host::{clock, log_scan::looks_like_error},
+    host::{
+        clock,
+        log_scan::{looks_like_error, looks_like_warning},
+    },
     tui::{log_pane::Line, text, theme::Role},
 };
 
@@ -88,19 +91,26 @@ fn shifted(pieces: Vec<(String, Style)>, cells: u16) -> Vec<(String, Style)> {
     rest.collect()
 }
 
-/// Returns how the pieces of a line look: what was looked for beats what is an error beats the
-/// colours that the line brings.
+/// Returns how the pieces of a line look: what was looked for beats what is an error or a
+/// warning beats the colours that the line brings.
 fn style<'a>(scene: &'a Scene<'_>, line: &Line) -> impl Fn(Style) -> Style + use<'a> {
     let log = &scene.ui.log;
     let searched = log.active_search();
     let is_match = searched.is_some_and(|it| it.matches().binary_search(&line.number).is_ok());
-    let (is_error, is_selected) = (looks_like_error(&line.bytes), log.is_selected(line.number));
+    let is_selected = log.is_selected(line.number);
+    let speaks = if looks_like_error(&line.bytes) {
+        Some(Role::LogError)
+    } else if looks_like_warning(&line.bytes) {
+        Some(Role::LogWarn)
+    } else {
+        None
+    };
     let base = scene.look.style(Role::Text);
-    move |own: Style| match (is_match || is_selected, is_error && own.fg.is_none()) {
-        (true, _) if is_selected => scene.style(Role::Selection),
-        (true, _) => scene.style(Role::LogMark),
-        (false, true) => scene.style(Role::LogError).patch(own),
-        (false, false) => base.patch(own),
+    move |own: Style| match speaks.filter(|_| own.fg.is_none()) {
+        _ if is_selected => scene.style(Role::Selection),
+        _ if is_match => scene.style(Role::LogMark),
+        Some(role) => scene.style(role).patch(own),
+        None => base.patch(own),
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn lines(
         lines.push(vec![(ansi::one_line(text), scene.style(Role::Text))]);
     }
     if let Some(link) = &at.gate.external_entity_link {
-        lines.push(vec![(ansi::one_line(link), muted)]);
+        lines.push(vec![(ansi::one_line(link), scene.style(Role::Link))]);
     }
     if let Some(note) = &at.gate.note {
         let words = format!("note by {}: {}", note.by.user, ansi::one_line(&note.text));
