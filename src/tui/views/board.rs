@@ -141,8 +141,12 @@ fn draw_waiting_for_first(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         (path, Role::Text),
         (String::new(), Role::Text),
         (seen, Role::Text),
-        ("The next commit starts an execution; S starts one now.".to_owned(), Role::Muted),
     ];
+    // A commit that comes before the first look is part of the baseline.
+    if pipeline.is_watched {
+        let words = "The next commit starts an execution; S starts one now.";
+        lines.push((words.to_owned(), Role::Muted));
+    }
     for notice in &pipeline.notices {
         let wrapped =
             text::wrap(&ansi::one_line(&notice.text), area.width, 3, scene.look.glyphs.ellipsis);

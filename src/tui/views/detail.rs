@@ -159,8 +159,7 @@ fn gate_status(scene: &Scene<'_>) -> String {
             it.decision.by.user,
             clock::local_moment(it.effective_at, scene.now)
         ),
-        None if scene.ui.read_only => "waits: a shows what would ship".to_owned(),
-        None => "waits for you: a reviews, x rejects".to_owned(),
+        None => "waits for you".to_owned(),
     }
 }
 
