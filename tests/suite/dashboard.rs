@@ -107,6 +107,8 @@ fn a_commit_walks_through_and_a_gate_is_approved_by_key() {
         (!terminal.screen().contains("reject instead")).then_some(())
     });
     home.newest_becomes("shop", "Succeeded");
+    // With work under way `q` would ask what becomes of it.
+    terminal.wait_for("Release Succeeded");
     terminal.keys(&["q"]);
     terminal.wait_for("ready>");
 }
