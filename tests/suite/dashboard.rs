@@ -64,6 +64,14 @@ impl Terminal {
         }
     }
 
+    /// Presses Escape and waits until what it closes is gone: a key that comes at once after it
+    /// would be read as one with Alt.
+    #[track_caller]
+    pub(crate) fn escape(&self, gone: &str) {
+        self.keys(&["Escape"]);
+        self.wait_until_gone(gone);
+    }
+
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) -> String {
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -174,7 +182,8 @@ fn help_palette_resize_and_suspend_leave_everything_in_order() {
     terminal.wait_for("The next commit starts an execution");
     terminal.keys(&["?"]);
     terminal.wait_for("Review the gate");
-    terminal.keys(&["Escape", ":"]);
+    terminal.escape("Review the gate");
+    terminal.keys(&[":"]);
     terminal.tmux(&["send-keys", "-l", "theme"]);
     terminal.wait_for("Choose a theme");
     terminal.keys(&["Enter"]);
@@ -289,18 +298,20 @@ fn a_finished_execution_is_searched_browsed_and_played_again() {
     terminal.tmux(&["send-keys", "-l", "line 1234"]);
     terminal.keys(&["Enter"]);
     terminal.wait_for("/line 1234 1 of 1");
-    terminal.keys(&["Escape", "&"]);
+    terminal.escape("/line 1234");
+    terminal.keys(&["&"]);
     terminal.tmux(&["send-keys", "-l", "needle"]);
     terminal.keys(&["Enter"]);
     terminal.wait_for("a needle here");
     terminal.wait_until_gone("line 2999");
     // Whoever searches is in the detail pane.
-    terminal.keys(&["Escape", "]"]);
+    terminal.escape("&needle");
+    terminal.keys(&["]"]);
     terminal.wait_for("1 files");
     terminal.keys(&["Enter"]);
     terminal.wait_for("artifact out");
-    terminal.keys(&["Escape", "["]);
-    terminal.keys(&["1"]);
+    terminal.escape("artifact out");
+    terminal.keys(&["[", "1"]);
     terminal.keys(&[","]);
     let past = terminal.wait_for("PAST");
     assert!(past.contains("Succeeded"), "{past}");

@@ -35,7 +35,8 @@ fn the_pictures_are_made_of_real_screens() {
     terminal.keys(&["a"]);
     terminal.wait_for("reject instead");
     keep("gate", &svg(&terminal.colours()));
-    terminal.keys(&["Escape", "4"]);
+    terminal.escape("reject instead");
+    terminal.keys(&["4"]);
     terminal.wait_for("critical path");
     keep("timeline", &svg(&terminal.colours()));
     terminal.keys(&["C-c"]);
