@@ -93,6 +93,9 @@ const MIGRATIONS: &[&str] = &[
         FROM action_execution JOIN execution ON execution.id = action_execution.execution
         WHERE decision IS NOT NULL ORDER BY action_execution.updated_at;
 ",
+    "
+    CREATE INDEX definition ON event (pipeline, id) WHERE kind = 'PipelineDefined';
+",
 ];
 
 /// The format this build reads and writes.

@@ -8,8 +8,8 @@ use crate::{
     store::{ExecutionRecord, History, StoreError},
 };
 
-/// More frames than this are not stepped through.
-const MOST_FRAMES: usize = 5_000;
+/// Each frame holds a board of its own; of a longer story the end is stepped through.
+const MOST_FRAMES: usize = 1_000;
 
 #[derive(Clone, Debug)]
 pub struct Story {
@@ -128,8 +128,12 @@ fn frames(
     let defined = Event { at: first.at, pipeline: execution.pipeline.clone(), fact };
     let mut engine = Engine::replay([&defined], 0);
     let mut frames = Vec::new();
-    for event in events.iter().take(MOST_FRAMES) {
+    let first = events.len().saturating_sub(MOST_FRAMES);
+    for (number, event) in events.iter().enumerate() {
         engine.follow(event);
+        if number < first {
+            continue;
+        }
         let Some(text) = super::super::narrate::sentence(event) else { continue };
         let is_turn = matches!(
             event.fact,

@@ -117,7 +117,7 @@ fn draw_title(
     let mut pen = scene.pen(buffer, area, 0);
     if scene.ui.tab == Tab::Log && scene.ui.log.has_lines() {
         let role = if focused { Role::Focus } else { Role::Muted };
-        pen.write_right(&log::position(scene), scene.style(role));
+        pen.write_right(&log::position(scene, area.width), scene.style(role));
     }
     let action = (scene.ui.view == View::Board).then(|| scene.ui.action()).flatten();
     let name = action.map(|it| it.name.as_str()).or(shown.map(|it| it.name.as_str()));

@@ -13,7 +13,9 @@ use crate::{
 };
 
 /// Says where in the log the window stands, and what is looked for.
-pub(super) fn position(scene: &Scene<'_>) -> String {
+pub(super) fn position(scene: &Scene<'_>, room: u16) -> String {
+    /// With less room the keys are left to the footer.
+    const FOR_KEYS: u16 = 90;
     let log = &scene.ui.log;
     let (top, count) = log.position();
     let search = log.active_search().map_or_else(String::new, |search| {
@@ -34,6 +36,10 @@ pub(super) fn position(scene: &Scene<'_>) -> String {
     if log.follows() {
         let live = scene.ui.shown().is_some_and(|it| it.ended_at.is_none());
         return format!(" {looked}{count} lines{} ", if live { ", following" } else { "" });
+    }
+    if room < FOR_KEYS {
+        let last = (top + log.window.len()).min(count);
+        return format!(" {looked}line {last} of {count} ");
     }
     let last = (top + log.window.len()).min(count);
     let below = count - last;
