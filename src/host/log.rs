@@ -124,20 +124,6 @@ impl LogReader {
         Ok(self.lines_at(first, count)?.into_iter().map(|(_, line)| line).collect())
     }
 
-    /// Finds the first line at or after `first` that `wanted` accepts.
-    pub fn find(&self, first: usize, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Option<usize>> {
-        let mut at = first;
-        let mut found = None;
-        self.scan(first, |_, line| {
-            if wanted(line) {
-                found = Some(at);
-            }
-            at += 1;
-            found.is_none()
-        })?;
-        Ok(found)
-    }
-
     /// Reads `count` lines from line `first` on, each with the offset at which it begins.
     pub fn lines_at(&self, first: usize, count: usize) -> io::Result<Vec<(u64, Vec<u8>)>> {
         let mut found = Vec::new();
@@ -250,6 +236,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::host::log_scan::{Keeps, Scan};
 
     #[test]
     fn any_window_of_a_growing_log_reads_the_same_as_the_file() {
@@ -270,8 +257,9 @@ mod tests {
                 all.iter().skip(first).take(20).map(std::string::String::as_bytes).collect();
             assert_eq!(lines, expected, "from {first}");
         }
-        let found = reader.find(10, |line| line.starts_with(b"line 4321 ")).unwrap();
-        assert_eq!(found, Some(4_321));
+        let mut scan = Scan::new("line 4321 ", Keeps::Matching);
+        reader.advance(&mut scan).unwrap();
+        assert_eq!(scan.found, [4_321]);
     }
 
     #[test]

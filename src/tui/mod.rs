@@ -31,7 +31,6 @@ pub use look::{ColorChoice, Look};
 use memory::Memory;
 use notice::Notices;
 use ratatui::{buffer::Buffer, layout::Rect};
-use settings::Loaded;
 pub use settings::{GlyphSet, Settings, SettingsFile};
 use signals::Signals;
 use terminal::Screen;
@@ -162,11 +161,10 @@ pub async fn run(
         beat: 0,
         title: String::new(),
         file,
-        loaded: Loaded::default(),
+        settings: None,
         notices: Notices::of(&first),
         focused: None,
         chosen_theme: memory.theme,
-        settings_were_read: false,
         board_is_over: false,
         sizes: BTreeMap::new(),
         _watched: watched,
@@ -192,14 +190,13 @@ struct Dashboard {
     beat: u64,
     title: String,
     file: Option<SettingsFile>,
-    loaded: Loaded,
+    /// Absent until they could be read.
+    settings: Option<Settings>,
     notices: Notices,
     /// Somebody looks at this terminal, as far as it tells.
     focused: Option<bool>,
     /// What was chosen here, the last time or now; flags and settings are no choice.
     chosen_theme: Option<String>,
-    /// What is in the settings now is a change.
-    settings_were_read: bool,
     /// No more boards come.
     board_is_over: bool,
     /// How long each running action's log was, and since when.
@@ -322,14 +319,15 @@ impl Dashboard {
             return;
         }
         let words = told.join("; ");
-        let settings = &self.loaded.settings;
-        if let Some(line) = &settings.notify_command {
+        let settings = self.settings.as_ref();
+        if let Some(line) = settings.and_then(|it| it.notify_command.as_ref()) {
             // A hook that cannot be started must not stop the dashboard.
             let _ = foreground::tell(line, &words);
         }
         // A terminal that does not tell whether somebody looks is told.
         if self.focused != Some(true) {
-            let _ = notice::tell(settings.notify, &words);
+            let notify = settings.map(|it| it.notify).unwrap_or_default();
+            let _ = notice::tell(notify, &words);
         }
     }
 
@@ -338,22 +336,22 @@ impl Dashboard {
         let Some(file) = &self.file else { return };
         match file.load() {
             Ok(loaded) => {
-                self.ui.keymap = loaded.keymap.clone();
+                self.ui.keymap = loaded.keymap;
+                // What the first reading says of the theme has been heeded before.
                 let theme = &loaded.settings.theme;
-                if *theme != self.loaded.settings.theme
-                    && let Some(name) = theme.as_deref().filter(|_| self.settings_were_read)
+                if self.settings.as_ref().is_some_and(|before| before.theme != *theme)
+                    && let Some(name) = theme.as_deref()
                     && let Err(error) = self.look.wear(name)
                 {
                     self.ui.say(Severity::Problem, error.to_string(), clock::now());
                 }
-                self.settings_were_read = true;
                 if let Some(warning) = loaded.warnings.first() {
                     let more = loaded.warnings.len() - 1;
                     let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
                     let words = format!("{warning}{more}");
                     self.ui.say(Severity::Problem, words, clock::now());
                 }
-                self.loaded = loaded;
+                self.settings = Some(loaded.settings);
             }
             Err(words) => self.ui.say(Severity::Problem, words, clock::now()),
         }

@@ -54,12 +54,7 @@ impl Notices {
 /// Names what needs somebody: the next execution at the same gate is something new.
 fn key(board: &Board, place: &Place) -> String {
     let at = &place.selection;
-    let card = at.pipeline.as_ref().and_then(|name| board.pipeline(name));
-    let lane = card.and_then(|it| it.lanes.iter().find(|it| Some(&it.lane) == at.lane.as_ref()));
-    let stage = lane.and_then(|it| it.stages.iter().find(|it| Some(&it.name) == at.stage.as_ref()));
-    let action =
-        stage.and_then(|it| it.actions.iter().find(|it| Some(&it.name) == at.action.as_ref()));
-    let attempt = action.and_then(|it| it.latest.as_ref()).map(|it| it.id);
+    let attempt = at.action_card(board).and_then(|it| it.latest.as_ref()).map(|it| it.id);
     format!("{at:?} {attempt:?}")
 }
 

@@ -84,7 +84,6 @@ impl SettingsFile {
     }
 }
 
-#[derive(Default)]
 pub(super) struct Loaded {
     pub settings: Settings,
     pub keymap: Keymap,

@@ -14,7 +14,7 @@ pub(super) async fn answer(
     question: TextQuestion,
     artifacts: &Path,
 ) -> Result<Vec<String>, GitError> {
-    let output = match &question {
+    let command = match &question {
         TextQuestion::Patch { git_dir, commit } => {
             let format = "--format=commit %H%nauthor %an <%ae>%ndate   %ad%n%n%B";
             let options = [
@@ -25,11 +25,7 @@ pub(super) async fn answer(
                 "--stat",
                 "--patch",
             ];
-            Git::at(git_dir, "show")
-                .args(options)
-                .args([format, commit, "--"])
-                .output_up_to(MOST_BYTES)
-                .await?
+            Git::at(git_dir, "show").args(options).args([format, commit, "--"])
         }
         TextQuestion::Diff { git_dir, from, to } => {
             let from = match from {
@@ -37,35 +33,27 @@ pub(super) async fn answer(
                 None => empty_tree(git_dir).await?,
             };
             let options = ["--no-ext-diff", "--no-textconv", "--stat", "--patch"];
-            Git::at(git_dir, "diff")
-                .args(options)
-                .args([&from, to, "--"])
-                .output_up_to(MOST_BYTES)
-                .await?
+            Git::at(git_dir, "diff").args(options).args([&from, to, "--"])
         }
         TextQuestion::Log { git_dir, from, to } => {
             let range = format!("{from}..{to}");
             let options = ["--no-show-signature", "--date=iso", "--stat"];
-            Git::at(git_dir, "log")
-                .args(options)
-                .args([&range, "--"])
-                .output_up_to(MOST_BYTES)
-                .await?
+            Git::at(git_dir, "log").args(options).args([&range, "--"])
         }
         TextQuestion::Files { git_dir, tree } => {
             let git_dir = git_dir.as_deref().unwrap_or(artifacts);
-            let output = Git::at(git_dir, "ls-tree")
-                .args(["-r", "-l", "-z", tree])
-                .output_up_to(MOST_BYTES)
-                .await?;
-            return Ok(files(&output));
+            Git::at(git_dir, "ls-tree").args(["-r", "-l", "-z", tree])
         }
         TextQuestion::File { git_dir, tree, path } => {
             let git_dir = git_dir.as_deref().unwrap_or(artifacts);
             let object = format!("{tree}:{path}");
-            Git::at(git_dir, "cat-file").args(["blob", &object]).output_up_to(MOST_BYTES).await?
+            Git::at(git_dir, "cat-file").args(["blob", &object])
         }
     };
+    let output = command.output_up_to(MOST_BYTES).await?;
+    if let TextQuestion::Files { .. } = question {
+        return Ok(files(&output));
+    }
     let text = String::from_utf8_lossy(&output);
     let mut lines: Vec<String> = text.lines().take(MOST_LINES).map(str::to_owned).collect();
     if output.len() as u64 == MOST_BYTES || lines.len() == MOST_LINES {

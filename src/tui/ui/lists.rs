@@ -65,10 +65,8 @@ impl Ui {
             let at = &place.selection;
             let (pipeline, lane) = (at.pipeline.clone()?, at.lane.clone()?);
             let (stage, action) = (at.stage.clone()?, at.action.clone()?);
-            let card = self.board.pipeline(&pipeline)?.lanes.iter().find(|it| it.lane == lane)?;
-            let card = card.stages.iter().find(|it| it.name == stage)?;
-            let attempt =
-                card.actions.iter().find(|it| it.name == action).and_then(|it| it.latest.as_ref());
+            let card = at.stage_card(&self.board)?;
+            let attempt = at.action_card(&self.board).and_then(|it| it.latest.as_ref());
             let error = attempt.and_then(|it| it.error.as_ref());
             let (mark, what) = match error {
                 _ if place.is_gate => (Mark::Waiting, "waits for you".to_owned()),

@@ -291,18 +291,15 @@ impl Ui {
     }
 
     pub(super) fn lane(&self) -> Option<&LaneCard> {
-        let lane = self.selection.lane.as_ref()?;
-        self.pipeline()?.lanes.iter().find(|it| it.lane == *lane)
+        self.selection.lane_card(&self.board)
     }
 
     pub(super) fn stage(&self) -> Option<&StageCard> {
-        let stage = self.selection.stage.as_ref()?;
-        self.lane()?.stages.iter().find(|it| it.name == *stage)
+        self.selection.stage_card(&self.board)
     }
 
     pub(super) fn action(&self) -> Option<&ActionCard> {
-        let action = self.selection.action.as_ref()?;
-        self.stage()?.actions.iter().find(|it| it.name == *action)
+        self.selection.action_card(&self.board)
     }
 
     /// Returns the gate that is meant: the selected action, else the one of the selected stage.

@@ -1,7 +1,7 @@
 //! What is selected, by name: a refresh never moves it to something else.
 
 use crate::{
-    engine::board::{Board, LaneCard, PipelineCard},
+    engine::board::{ActionCard, Board, LaneCard, PipelineCard, StageCard},
     model::{ActionName, Lane, PipelineName, StageName, StageStatus},
 };
 
@@ -76,12 +76,7 @@ impl Selection {
     }
 
     pub(crate) fn move_action(&mut self, board: &Board, step: isize) {
-        let Some(stage) = self
-            .lane_card(board)
-            .and_then(|lane| lane.stages.iter().find(|it| Some(&it.name) == self.stage.as_ref()))
-        else {
-            return;
-        };
+        let Some(stage) = self.stage_card(board) else { return };
         let position = stage.actions.iter().position(|it| Some(&it.name) == self.action.as_ref());
         let last = stage.actions.len().saturating_sub(1);
         let target = position.unwrap_or(0).saturating_add_signed(step).min(last);
@@ -113,9 +108,19 @@ impl Selection {
         found.is_some()
     }
 
-    fn lane_card<'a>(&self, board: &'a Board) -> Option<&'a LaneCard> {
+    pub(crate) fn lane_card<'a>(&self, board: &'a Board) -> Option<&'a LaneCard> {
         let pipeline = board.pipeline(self.pipeline.as_ref()?)?;
         pipeline.lanes.iter().find(|it| Some(&it.lane) == self.lane.as_ref())
+    }
+
+    pub(crate) fn stage_card<'a>(&self, board: &'a Board) -> Option<&'a StageCard> {
+        let lane = self.lane_card(board)?;
+        lane.stages.iter().find(|it| Some(&it.name) == self.stage.as_ref())
+    }
+
+    pub(crate) fn action_card<'a>(&self, board: &'a Board) -> Option<&'a ActionCard> {
+        let stage = self.stage_card(board)?;
+        stage.actions.iter().find(|it| Some(&it.name) == self.action.as_ref())
     }
 }
 
@@ -125,7 +130,7 @@ fn lane_or_first<'a>(pipeline: &'a PipelineCard, lane: Option<&Lane>) -> Option<
 }
 
 /// A gate before a failure before something that runs before whatever comes last.
-fn interesting_stage(lane: &LaneCard) -> Option<&crate::engine::board::StageCard> {
+fn interesting_stage(lane: &LaneCard) -> Option<&StageCard> {
     let stages = || lane.stages.iter();
     stages()
         .find(|it| it.open_gate().is_some())
