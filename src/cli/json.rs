@@ -152,7 +152,7 @@ fn action_state(stage: &StageCard, action: &ActionCard) -> Value {
                 object([
                     ("actionExecutionId", json!(it.id)),
                     ("status", json!(it.status)),
-                    ("summary", summary(&it.summary, it.decision.as_ref())),
+                    ("summary", summary(&it.summary, it.decision.as_deref())),
                     (
                         "lastStatusChange",
                         json!(it.ended_at.unwrap_or(it.started_at).epoch_seconds()),
@@ -278,10 +278,16 @@ fn action_detail(
         (
             "input",
             object([
-                ("actionTypeId", declared.map_or(Value::Null, action_type)),
-                ("configuration", declared.map_or(Value::Null, |it| json!(it.configuration))),
+                ("actionTypeId", declared.map_or(Value::Null, |it| action_type(it))),
+                (
+                    "configuration",
+                    declared.map_or(Value::Null, |it| json!(it.instructions.configuration)),
+                ),
                 ("resolvedConfiguration", json!(it.resolved.configuration)),
-                ("commands", declared.map_or(Value::Null, |it| commands(&it.commands))),
+                (
+                    "commands",
+                    declared.map_or(Value::Null, |it| commands(&it.instructions.commands)),
+                ),
                 ("resolvedCommands", commands(&it.resolved.commands)),
                 (
                     "inputArtifacts",

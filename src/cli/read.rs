@@ -85,7 +85,7 @@ fn print_stage(stage: &StageCard, now: Timestamp) {
             let name = format!("{} {}", condition.kind, rule.name);
             output::line(format!("      {name:<18} {status} {summary}"));
         }
-        if let Some(Override { by, reason, .. }) = &condition.overridden {
+        if let Some(Override { by, reason, .. }) = condition.overridden.as_deref() {
             output::line(format!("        overridden by {by}: {}", ansi::one_line(reason)));
         }
     }
@@ -102,7 +102,7 @@ fn print_stage(stage: &StageCard, now: Timestamp) {
 
 fn print_gate(gate: &OpenGate) {
     if let Some(deferred) = &gate.deferred {
-        let DeferredDecision { decision, effective_at } = deferred;
+        let DeferredDecision { decision, effective_at } = &**deferred;
         output::line(format!(
             "        {} by {} from {} on; `stagegate withdraw` takes it back. {}",
             decision.status,

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::model::{
     Action, ActionType, Category, EnvironmentVariable, EnvironmentVariableType, ExecutionMode,
-    LaneMode, OutputArtifact, Pipeline, PipelineVariable, RetryConfiguration, Span, Stage,
+    Instructions, LaneMode, OutputArtifact, Pipeline, PipelineVariable, RetryConfiguration, Span,
+    Stage,
 };
 
 #[derive(Debug, Default)]
@@ -90,6 +91,19 @@ impl DraftAction {
     }
 
     fn into_action(self) -> Action {
+        let configuration = self.configuration.into_iter();
+        let environment = self.environment_variables.into_iter();
+        let instructions = Instructions {
+            configuration: configuration.map(|(key, value)| (key.value, value.value)).collect(),
+            commands: texts(self.commands),
+            environment_variables: environment
+                .map(|it| EnvironmentVariable {
+                    name: it.name.value,
+                    value: it.value.value,
+                    kind: it.kind,
+                })
+                .collect(),
+        };
         Action {
             name: self.name.value.into(),
             action_type: ActionType {
@@ -99,21 +113,7 @@ impl DraftAction {
                 version: self.version,
             },
             run_order: self.run_order,
-            configuration: self
-                .configuration
-                .into_iter()
-                .map(|(key, value)| (key.value, value.value))
-                .collect(),
-            commands: texts(self.commands),
-            environment_variables: self
-                .environment_variables
-                .into_iter()
-                .map(|it| EnvironmentVariable {
-                    name: it.name.value,
-                    value: it.value.value,
-                    kind: it.kind,
-                })
-                .collect(),
+            instructions: instructions.into(),
             input_artifacts: self.input_artifacts.into_iter().map(|it| it.value.into()).collect(),
             output_artifacts: self
                 .output_artifacts
@@ -140,7 +140,7 @@ impl Draft {
     pub(super) fn into_pipeline(self, path: &Path) -> Pipeline {
         let stages = self.stages.into_iter().map(|stage| Stage {
             name: stage.name.value.into(),
-            actions: stage.actions.into_iter().map(DraftAction::into_action).collect(),
+            actions: stage.actions.into_iter().map(|it| it.into_action().into()).collect(),
             transition_disabled: stage.transition_disabled,
             before_entry: stage.before_entry.map(DraftCondition::into_condition),
             on_success: stage.on_success.map(DraftCondition::into_condition),

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use super::{
     ActionRef, Effect, Engine, Fact, Step,
-    state::{Approval, Execution, Progress, ResolvedAction},
+    state::{Approval, Progress},
 };
 use crate::model::{
-    Action, ActionExecutionId, ApprovalStatus, ApprovalToken, ArtifactName, Category,
-    EnvironmentVariable, ErrorDetails, ExecutionId, FailureType, Job, JobInput, JobReport,
-    JobSuccess, PipelineName, Stage, StageName,
-    variable::{self, Unresolved},
+    Action, ActionExecutionId, ApprovalStatus, ApprovalToken, ArtifactName, Category, ErrorDetails,
+    ExecutionId, FailureType, Instructions, Job, JobInput, JobReport, JobSuccess, PipelineName,
+    Stage, StageName,
 };
 
 impl Engine {
@@ -48,9 +47,9 @@ impl Engine {
         let entered = state.stages.get(&stage.name);
         let attempts = entered.and_then(|it| it.attempts.get(&action.name)).copied();
         let attempt = 1 + attempts.unwrap_or(0);
-        let (resolved, problem) = match resolve(action, state) {
-            Ok(resolved) => (resolved.into(), None),
-            Err(unresolved) => (as_written(action).into(), Some(unresolved)),
+        let (resolved, problem) = match action.instructions.resolve(&state.variables) {
+            Ok(resolved) => (resolved, None),
+            Err(unresolved) => (Arc::clone(&action.instructions), Some(unresolved)),
         };
         let known = state.revisions.iter().find(|it| it.action == action.name).cloned();
         let name = action.name.clone();
@@ -103,8 +102,8 @@ impl Engine {
         if !has_job || !matches!(attempt.progress, Progress::Running) {
             return None;
         }
-        let resolved = attempt.resolved.apply_to(declared);
-        self.job(action.execution, &action.stage, action.id, resolved)
+        let work = (Arc::clone(declared), Arc::clone(&attempt.resolved));
+        self.job(action.execution, &action.stage, action.id, work)
     }
 
     pub(super) fn job(
@@ -112,10 +111,10 @@ impl Engine {
         id: ExecutionId,
         stage: &StageName,
         job: ActionExecutionId,
-        action: Action,
+        (action, instructions): (Arc<Action>, Arc<Instructions>),
     ) -> Option<Job> {
-        let home = self.state.home(id)?;
         let execution = self.state.execution(id)?;
+        let home = &execution.home;
         let inputs = action
             .input_artifacts
             .iter()
@@ -131,9 +130,9 @@ impl Engine {
             stage: stage.clone(),
             execution: id,
             action,
-            base_directory: execution.definition.base_directory(),
+            instructions,
+            definition: Arc::clone(&execution.definition),
             revisions: Arc::clone(&execution.revisions),
-            withheld_environment: execution.definition.secret_environment(),
             inputs,
         })
     }
@@ -224,32 +223,4 @@ impl Engine {
 
 pub(super) fn configuration_error(message: String) -> ErrorDetails {
     ErrorDetails { code: FailureType::ConfigurationError, message }
-}
-
-pub(super) fn as_written(action: &Action) -> ResolvedAction {
-    ResolvedAction {
-        configuration: action.configuration.clone(),
-        commands: action.commands.clone(),
-        environment_variables: action.environment_variables.clone(),
-    }
-}
-
-pub(super) fn resolve(
-    action: &Action,
-    execution: &Execution,
-) -> Result<ResolvedAction, Unresolved> {
-    let resolve = |text: &String| variable::resolve(text, &execution.variables);
-    Ok(ResolvedAction {
-        configuration: action
-            .configuration
-            .iter()
-            .map(|(key, value)| Ok((key.clone(), resolve(value)?)))
-            .collect::<Result<_, Unresolved>>()?,
-        commands: action.commands.iter().map(resolve).collect::<Result<_, _>>()?,
-        environment_variables: action
-            .environment_variables
-            .iter()
-            .map(|it| Ok(EnvironmentVariable { value: resolve(&it.value)?, ..it.clone() }))
-            .collect::<Result<_, Unresolved>>()?,
-    })
 }

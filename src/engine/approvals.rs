@@ -2,7 +2,7 @@
 
 use super::{
     ActionRef, Comparison, Engine, Fact, Refusal, Step,
-    state::{Approval, DeferredDecision, Progress},
+    state::{Approval, Progress},
 };
 use crate::model::{
     ActionName, ActionStatus, ApprovalDecision, ApprovalStatus, ApprovalToken, ErrorDetails,
@@ -16,6 +16,18 @@ pub(super) struct Gate {
     pub(super) token: ApprovalToken,
 }
 
+impl Gate {
+    fn already_completed(&self, decision: &ApprovalDecision) -> Refusal {
+        Refusal::ApprovalAlreadyCompleted {
+            stage: self.stage.clone(),
+            action: self.action.clone(),
+            status: decision.status,
+            by: Box::new(decision.by.clone()),
+            at: decision.at,
+        }
+    }
+}
+
 impl Engine {
     pub(super) fn put_approval_result(
         &mut self,
@@ -27,11 +39,8 @@ impl Engine {
         effective_at: Option<Timestamp>,
     ) -> Result<(), Refusal> {
         let (action, approval) = self.open_gate(gate)?;
-        if let Some(DeferredDecision { decision, .. }) = approval.deferred {
-            let (stage, action) = (gate.stage.clone(), gate.action.clone());
-            let ApprovalDecision { status, by, at, .. } = decision;
-            let by = Box::new(by);
-            return Err(Refusal::ApprovalAlreadyCompleted { stage, action, status, by, at });
+        if let Some(deferred) = approval.deferred {
+            return Err(gate.already_completed(&deferred.decision));
         }
         self.check_revision(&action, &decision, if_revision, comparison)?;
         if decision.status == ApprovalStatus::Rejected && decision.summary.trim().is_empty() {
@@ -46,6 +55,7 @@ impl Engine {
             let expires_at = approval.expires_at;
             return Err(Refusal::DeferredPastTimeout { effective_at, expires_at });
         }
+        let decision = decision.into();
         let fact = if effective_at > step.at {
             Fact::ApprovalDeferred { action, decision, effective_at }
         } else {
@@ -155,13 +165,12 @@ impl Engine {
                 }
             }
         }
-        let (stage, action) = (gate.stage.clone(), gate.action.clone());
         match decided {
-            Some(ApprovalDecision { status, by, at, .. }) if !another => {
-                let by = Box::new(by);
-                Err(Refusal::ApprovalAlreadyCompleted { stage, action, status, by, at })
+            Some(decision) if !another => Err(gate.already_completed(&decision)),
+            _ => {
+                let (stage, action) = (gate.stage.clone(), gate.action.clone());
+                Err(Refusal::InvalidApprovalToken { stage, action })
             }
-            _ => Err(Refusal::InvalidApprovalToken { stage, action }),
         }
     }
 
@@ -206,7 +215,8 @@ impl Engine {
         action: ActionRef,
         approval: Approval,
     ) {
-        if let Some(DeferredDecision { decision, .. }) = approval.deferred {
+        if let Some(deferred) = approval.deferred {
+            let decision = deferred.decision;
             return self.record(step, pipeline, Fact::ApprovalDecided { action, decision });
         }
         let configuration = self.state.action(&action).map(|it| &it.resolved.configuration);

@@ -114,7 +114,7 @@ pub struct ConditionCard {
     pub kind: ConditionType,
     pub result: ConditionResult,
     pub status: Option<ConditionStatus>,
-    pub overridden: Option<Override>,
+    pub overridden: Option<Box<Override>>,
     pub rules: Vec<RuleCard>,
 }
 
@@ -193,7 +193,7 @@ pub struct Attempt {
     pub ended_at: Option<Timestamp>,
     pub summary: String,
     pub error: Option<ErrorDetails>,
-    pub decision: Option<ApprovalDecision>,
+    pub decision: Option<Arc<ApprovalDecision>>,
     pub gate: Option<OpenGate>,
     /// The commands after resolution, for whoever must know what runs.
     pub commands: Vec<String>,
@@ -206,8 +206,8 @@ pub struct OpenGate {
     pub custom_data: Option<String>,
     pub external_entity_link: Option<String>,
     /// A decision that takes effect later, and can be taken back until then.
-    pub deferred: Option<DeferredDecision>,
-    pub note: Option<Note>,
+    pub deferred: Option<Box<DeferredDecision>>,
+    pub note: Option<Box<Note>>,
     /// What starts once the gate is passed.
     pub next: Vec<NextAction>,
 }

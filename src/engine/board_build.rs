@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Engine,
-    actions::{as_written, resolve},
     board::{
         ActionCard, Attempt, Board, ConditionCard, ExecutionCard, InboundCard, LaneCard, LockCard,
         LockHolder, NextAction, OpenGate, PipelineCard, RecentCard, RuleCard, StageCard,
@@ -451,13 +450,14 @@ fn next_actions(stage: &Stage, gate: &Action, execution: &Execution) -> Vec<Next
 
 fn next_action(stage: &Stage, action: &Action, execution: &Execution) -> NextAction {
     // What an action before it has yet to set stays as it is written.
-    let resolved = resolve(action, execution).unwrap_or_else(|_| as_written(action));
+    let written = &action.instructions;
+    let resolved = written.resolve(&execution.variables).unwrap_or_else(|_| written.clone());
     let lines = if resolved.commands.is_empty() {
         resolved.configuration.iter().map(|(key, value)| format!("{key} = {value}")).collect()
     } else {
-        resolved.commands
+        resolved.commands.clone()
     };
-    let environment = action.environment_variables.iter();
+    let environment = resolved.environment_variables.iter();
     NextAction {
         stage: stage.name.clone(),
         name: action.name.clone(),

@@ -3,14 +3,16 @@
 //! All rules of a condition are evaluated together; it succeeds if every one does. Comparing and
 //! waiting for a window happens here; what needs a process is a job like an action's.
 
+use std::sync::Arc;
+
 use super::{
     Effect, Engine, Fact, Refusal, Step, actions::configuration_error, event::RuleRef,
     state::RuleProgress,
 };
 use crate::model::{
     Action, ActionExecutionId, ActionType, Category, ConditionResult, ConditionStatus,
-    ConditionType, ErrorDetails, ExecutionId, FailureType, Job, JobReport, Operator, PipelineName,
-    Rule, RuleStatus, Span, Stage, StageName, StageStatus,
+    ConditionType, ErrorDetails, ExecutionId, FailureType, Instructions, Job, JobReport, Operator,
+    PipelineName, Rule, RuleStatus, Span, Stage, StageName, StageStatus,
     rules::{self, VariableCheck},
     variable,
     window::DeploymentWindow,
@@ -231,6 +233,11 @@ impl Engine {
         } else {
             declared.input_artifacts.clone()
         };
+        let instructions = Arc::new(Instructions {
+            configuration: started.configuration.clone(),
+            commands: started.commands.clone(),
+            environment_variables: Vec::new(),
+        });
         let action = Action {
             name: format!("{}@{}", rule.rule, rule.condition).as_str().into(),
             action_type: ActionType {
@@ -240,9 +247,7 @@ impl Engine {
                 version: "1".to_owned(),
             },
             run_order: 1,
-            configuration: started.configuration.clone(),
-            commands: started.commands.clone(),
-            environment_variables: Vec::new(),
+            instructions: Arc::clone(&instructions),
             input_artifacts,
             output_artifacts: Vec::new(),
             output_variables: Vec::new(),
@@ -252,7 +257,7 @@ impl Engine {
             reports: Vec::new(),
             retry: None,
         };
-        self.job(rule.execution, &rule.stage, rule.id, action)
+        self.job(rule.execution, &rule.stage, rule.id, (action.into(), instructions))
     }
 
     /// Takes the report of a rule's job; `false` if nobody waits for it.
@@ -283,9 +288,7 @@ impl Engine {
         execution: ExecutionId,
         abandon: bool,
     ) {
-        let running = self.state.running_rules.values().filter(|it| it.execution == execution);
-        let running: Vec<RuleRef> = running.cloned().collect();
-        for rule in running {
+        for rule in self.state.rules_in_progress(execution) {
             match self.state.rule(&rule).map(|it| &it.progress) {
                 Some(RuleProgress::Waiting { .. }) => {}
                 Some(RuleProgress::Running) if abandon => {
@@ -329,8 +332,8 @@ impl Engine {
         if status == Some(ConditionStatus::Failed) {
             self.may_reopen(execution, &stage)?;
         }
-        let running = self.state.running_rules.values();
-        let jobs = running.filter(|it| it.execution == execution && it.condition == condition);
+        let running = self.state.rules_in_progress(execution).into_iter();
+        let jobs = running.filter(|it| it.condition == condition);
         let waits = |rule: &RuleRef| {
             let progress = self.state.rule(rule).map(|it| &it.progress);
             matches!(progress, Some(RuleProgress::Waiting { .. }))

@@ -1,7 +1,7 @@
 //! What operators do to executions and stages: stop, retry, enable and disable transitions.
 
 use super::{
-    ActionRef, Effect, Engine, Fact, Refusal, Step, TransitionChange,
+    Effect, Engine, Fact, Refusal, Step, TransitionChange,
     state::{Execution, PipelineState, Place, Progress},
 };
 use crate::model::{
@@ -61,9 +61,7 @@ impl Engine {
         execution: ExecutionId,
         mode: StopMode,
     ) {
-        let running: Vec<ActionRef> =
-            self.state.running.values().filter(|it| it.execution == execution).cloned().collect();
-        for action in running {
+        for action in self.state.actions_in_progress(execution) {
             match self.state.action(&action).map(|it| &it.progress) {
                 Some(Progress::AwaitingApproval(_) | Progress::WaitingToRetry { .. }) => {}
                 Some(Progress::Running) if mode == StopMode::Abandon => {

@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Approval, ResolvedAction, StartOptions};
+use super::state::{Approval, StartOptions};
 use crate::model::{
     ActionExecutionId, ActionName, ApprovalDecision, ConditionType, ErrorDetails, ExecutionId,
-    JobSuccess, Lane, Operator, Pipeline, PipelineName, RetryMode, RevisionId, Revisions, RuleName,
-    SourceRevision, StageName, StopRequest, Timestamp, Trigger, variable::Namespace,
+    Instructions, JobSuccess, Lane, Operator, Pipeline, PipelineName, RetryMode, RevisionId,
+    Revisions, RuleName, SourceRevision, StageName, StopRequest, Timestamp, Trigger,
+    variable::Namespace,
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -219,17 +220,17 @@ pub enum Fact {
     ActionStarted {
         action: ActionRef,
         attempt: u32,
-        resolved: Arc<ResolvedAction>,
+        resolved: Arc<Instructions>,
         approval: Option<Approval>,
     },
     ApprovalDecided {
         action: ActionRef,
-        decision: ApprovalDecision,
+        decision: Arc<ApprovalDecision>,
     },
     /// Decided, with effect from a later moment.
     ApprovalDeferred {
         action: ActionRef,
-        decision: ApprovalDecision,
+        decision: Arc<ApprovalDecision>,
         effective_at: Timestamp,
     },
     /// A deferred decision was taken back; the gate waits again.

@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use litemap::LiteMap;
+
 use super::{
     deadlines::Deadline,
     event::{Event, Fact},
@@ -87,7 +89,7 @@ impl State {
             }
             Fact::StopRequested { execution, request } => self.with(*execution, |it| {
                 it.status = ExecutionStatus::Stopping;
-                it.stop = Some(request.clone());
+                it.stop = Some(Box::new(request.clone()));
                 if let Place::In { stage } = &it.place
                     && let Some(stage) = it.stages.get_mut(stage)
                 {
@@ -151,7 +153,7 @@ impl State {
         pipeline.sources.retain(|action, _| {
             let looks_at = |definition: &Pipeline| {
                 let source = definition.source_actions().find(|it| it.name == *action)?;
-                Some((source.configuration.clone(), definition.watched_refs(action)))
+                Some((source.instructions.clone(), definition.watched_refs(action)))
             };
             looks_at(&old) == looks_at(new)
         });
@@ -255,7 +257,7 @@ impl State {
         state.executions.insert(self.executions_started, *execution);
         self.executions.insert(
             *execution,
-            Execution {
+            Box::new(Execution {
                 id: *execution,
                 number: self.executions_started,
                 home: Home { pipeline: event.pipeline.clone(), lane: lane.clone() },
@@ -268,13 +270,13 @@ impl State {
                 artifacts: rollback
                     .map_or_else(Arc::default, |it| Arc::clone(&it.release.artifacts)),
                 place: Place::Before { stage: first.clone(), since: event.at },
-                stages: BTreeMap::new(),
+                stages: LiteMap::new(),
                 stop: None,
                 superseded_by: None,
                 options: options.clone(),
                 started_at: event.at,
                 updated_at: event.at,
-            },
+            }),
         );
         self.queue(*execution, &first);
     }
@@ -291,13 +293,13 @@ impl State {
         self.unqueue(id, stage);
         self.requeue(id, stage);
         self.occupy(id, stage, at);
-        if let Some(slot) = self.slot_mut(id, stage) {
-            slot.latest = Some(id);
-        }
+        let before = self.slot_mut(id, stage).and_then(|slot| slot.latest.replace(id));
         self.with(id, |execution| {
             execution.stages.insert(stage.clone(), StageExecution::entered(at));
         });
-        self.forget_unneeded(id);
+        if let Some(before) = before {
+            self.forget_if_unneeded(before);
+        }
     }
 
     /// Gives an execution the stage and the lock that goes with it.
@@ -323,8 +325,8 @@ impl State {
                 it.status = status;
                 it.ended_at = Some(at);
                 it.retry_at = None;
-                let open = it.conditions.values_mut().filter(|it| it.ended_at.is_none());
-                for condition in open {
+                let conditions = it.conditions.iter_mut().map(|(_, condition)| condition);
+                for condition in conditions.filter(|it| it.ended_at.is_none()) {
                     condition.status = ConditionStatus::Abandoned;
                     condition.ended_at = Some(at);
                 }
@@ -498,26 +500,22 @@ impl State {
             lane.recent.push_front(ended);
             lane.recent.truncate(RECENT);
         }
-        self.forget_unneeded(id);
+        self.forget_if_unneeded(id);
         self.drop_finished_lane(&home);
         self.drop_surplus_lanes(&home);
     }
 
-    /// Drops the ended executions of a lane that no stage shows or could retry.
-    fn forget_unneeded(&mut self, neighbour: ExecutionId) {
-        let Some(home) = self.home(neighbour).cloned() else { return };
-        let Self { pipelines, executions, .. } = self;
-        let lane = pipelines.get_mut(&home.pipeline).and_then(|it| it.lanes.get_mut(&home.lane));
+    /// Drops an execution that has ended, once no stage shows it or could retry it.
+    fn forget_if_unneeded(&mut self, id: ExecutionId) {
+        let Some(execution) = self.executions.get(&id) else { return };
+        let Home { pipeline, lane } = &execution.home;
+        let lane = self.pipelines.get_mut(pipeline).and_then(|it| it.lanes.get_mut(lane));
         let Some(lane) = lane else { return };
-        let slots = &lane.slots;
-        lane.executions.retain(|_, id| {
-            let ended = executions.get(id).is_none_or(|it| it.status.has_ended());
-            let needed = !ended || slots.values().any(|slot| slot.latest == Some(*id));
-            if !needed {
-                executions.remove(id);
-            }
-            needed
-        });
+        let is_shown = || lane.slots.values().any(|slot| slot.latest == Some(id));
+        if execution.status.has_ended() && !is_shown() {
+            lane.executions.remove(&execution.number);
+            self.executions.remove(&id);
+        }
     }
 
     fn drop_finished_lane(&mut self, home: &Home) {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{
     event::{ActionRef, Fact},
-    state::{ActionExecution, Approval, DeferredDecision, Note, Progress, ResolvedAction, State},
+    state::{ActionExecution, Approval, DeferredDecision, Note, Progress, State},
 };
-use crate::model::{JobSuccess, Timestamp};
+use crate::model::{Instructions, JobSuccess, Timestamp};
 
 impl State {
     pub(super) fn evolve_action(&mut self, fact: &Fact, at: Timestamp) {
@@ -15,11 +15,12 @@ impl State {
                 self.start_action(action, *attempt, resolved, approval.as_ref(), at);
             }
             Fact::ApprovalDecided { action, decision } => {
-                self.with_action(action, |it| it.progress = Progress::Decided(decision.clone()));
+                let decision = Arc::clone(decision);
+                self.with_action(action, |it| it.progress = Progress::Decided(decision));
             }
             Fact::ApprovalDeferred { action, decision, effective_at } => {
-                let (decision, effective_at) = (decision.clone(), *effective_at);
-                let deferred = Some(DeferredDecision { decision, effective_at });
+                let (decision, effective_at) = (Arc::clone(decision), *effective_at);
+                let deferred = Some(DeferredDecision { decision, effective_at }.into());
                 self.with_approval(action, |approval| approval.deferred = deferred);
             }
             Fact::ApprovalWithdrawn { action, .. } => {
@@ -27,7 +28,7 @@ impl State {
             }
             Fact::ApprovalNoted { action, text, by } => {
                 let note = Note { text: text.clone(), by: by.clone(), at };
-                self.with_approval(action, |approval| approval.note = Some(note));
+                self.with_approval(action, |approval| approval.note = Some(note.into()));
             }
             Fact::ActionSucceeded { action, success } => self.succeed(action, success, at),
             Fact::ActionFailed { action, error } => {
@@ -55,7 +56,7 @@ impl State {
         &mut self,
         action: &ActionRef,
         attempt: u32,
-        resolved: &Arc<ResolvedAction>,
+        resolved: &Arc<Instructions>,
         approval: Option<&Approval>,
         at: Timestamp,
     ) {

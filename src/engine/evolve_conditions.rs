@@ -1,6 +1,6 @@
 //! Applies recorded facts about conditions and their rules.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::{
     event::{Fact, RuleRef},
@@ -16,7 +16,7 @@ impl State {
                     status: ConditionStatus::InProgress,
                     started_at: at,
                     ended_at: None,
-                    rules: BTreeMap::new(),
+                    rules: LiteMap::new(),
                     overridden: None,
                 };
                 self.with_stage(*execution, stage, |stage| {
@@ -34,7 +34,7 @@ impl State {
                 let overridden = Override { by, reason, at };
                 self.end_condition(*execution, stage, *condition, ConditionStatus::Overridden, at);
                 self.with_condition(*execution, stage, *condition, |it| {
-                    it.overridden = Some(overridden);
+                    it.overridden = Some(overridden.into());
                 });
                 // The stage had failed because of it; now it goes on.
                 let ended = self.execution(*execution).is_some_and(|it| it.place == Place::Ended);
@@ -88,7 +88,7 @@ impl State {
         self.with_condition(execution, stage, kind, |condition| {
             condition.status = status;
             condition.ended_at = Some(at);
-            for rule in condition.rules.values_mut() {
+            for (_, rule) in condition.rules.iter_mut() {
                 if rule.status() == RuleStatus::InProgress {
                     rule.progress = RuleProgress::Abandoned { at };
                     abandoned.push(rule.id);

@@ -57,7 +57,7 @@ impl Engine {
         let pipeline = self.pipeline(&name).map_err(|refusal| refusal.to_string())?;
         let source = pipeline.definition.primary_source();
         let heads = pipeline.sources.get(&source.name);
-        let branch = source.configuration.get("BranchName").map_or("", String::as_str);
+        let branch = source.instructions.configuration.get("BranchName").map_or("", String::as_str);
         let parents_branch = self.state.home(action.execution);
         let parents_branch = parents_branch.and_then(|home| home.lane.branch());
         let head = heads.and_then(|heads| {

@@ -6,6 +6,7 @@
 
 mod actions;
 mod admission;
+mod agenda;
 mod approvals;
 pub mod board;
 mod board_build;
@@ -36,6 +37,7 @@ mod triggers;
 
 use std::collections::BTreeSet;
 
+use agenda::Agenda;
 pub use board::Board;
 pub use board_change::BoardChange;
 pub use effect::Effect;
@@ -68,9 +70,9 @@ pub struct Step {
     /// To be performed once the events are stored.
     pub effects: Vec<Effect>,
     /// Lanes in which somebody may be able to enter a stage now.
-    to_admit: BTreeSet<Home>,
+    to_admit: Agenda<Home>,
     /// Executions that may be able to go on in their stage now, by number.
-    to_advance: BTreeSet<(u64, ExecutionId)>,
+    to_advance: Agenda<(u64, ExecutionId)>,
     at: Timestamp,
     /// The execution that an earlier call with the same client request token has started.
     pub started_before: Option<ExecutionId>,

@@ -1,6 +1,8 @@
 //! Walks an execution through a stage: entry condition, actions by run order, success condition,
 //! and what follows a failure.
 
+use std::sync::Arc;
+
 use super::{
     Engine, Fact, Step,
     conditions::Verdict,
@@ -129,12 +131,12 @@ impl Engine {
         let Some(entered) = entered else { return Group::Running };
         for order in stage.run_orders() {
             let group = || stage.actions.iter().filter(move |it| it.run_order == order);
-            let ready: Vec<&Action> =
+            let ready: Vec<&Arc<Action>> =
                 group().filter(|it| !entered.actions.contains_key(&it.name)).collect();
             if !ready.is_empty() {
                 return Group::Ready(ready);
             }
-            let succeeded = |action: &Action| {
+            let succeeded = |action: &Arc<Action>| {
                 matches!(entered.actions[&action.name].progress, Progress::Succeeded { .. })
             };
             if !group().all(succeeded) {
@@ -147,6 +149,6 @@ impl Engine {
 
 enum Group<'a> {
     Running,
-    Ready(Vec<&'a Action>),
+    Ready(Vec<&'a Arc<Action>>),
     AllSucceeded,
 }

@@ -4,10 +4,11 @@
 //! history. Nothing here changes except through `State::evolve`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,21 +16,23 @@ use super::{
     event::{ActionRef, RuleRef},
 };
 use crate::model::{
-    Action, ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken,
-    Artifacts, ConditionStatus, ConditionType, EnvironmentVariable, ErrorDetails, ExecutionId,
-    ExecutionStatus, Lane, LockName, Operator, Pipeline, PipelineName, RevisionId, Revisions,
-    RuleName, RuleStatus, SourceRevision, StageName, StageStatus, StopRequest, Timestamp, Trigger,
-    variable::Variables,
+    ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken, Artifacts,
+    ConditionStatus, ConditionType, ErrorDetails, ExecutionId, ExecutionStatus, Instructions, Lane,
+    LockName, Operator, Pipeline, PipelineName, RevisionId, Revisions, RuleName, RuleStatus,
+    SourceRevision, StageName, StageStatus, StopRequest, Timestamp, Trigger, variable::Variables,
 };
+
+/// What is looked up by a random id. Its order means nothing, so nothing may depend on it.
+pub type ById<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     pub pipelines: BTreeMap<PipelineName, PipelineState>,
-    pub executions: BTreeMap<ExecutionId, Execution>,
+    pub executions: ById<ExecutionId, Box<Execution>>,
     /// Actions in progress.
-    pub running: BTreeMap<ActionExecutionId, ActionRef>,
+    pub running: ById<ActionExecutionId, ActionRef>,
     /// Rules in progress.
-    pub running_rules: BTreeMap<ActionExecutionId, RuleRef>,
+    pub running_rules: ById<ActionExecutionId, RuleRef>,
     /// When something happens by itself: exactly what the executions under way wait for.
     pub deadlines: BTreeSet<(Timestamp, Deadline)>,
     /// Who holds the locks that stages share.
@@ -95,9 +98,9 @@ pub enum TransitionPosition {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneState {
-    pub slots: BTreeMap<StageName, Slot>,
+    pub slots: LiteMap<StageName, Slot>,
     /// By number, the oldest first.
-    pub executions: BTreeMap<u64, ExecutionId>,
+    pub executions: LiteMap<u64, ExecutionId>,
     /// The last few that ended, newest first.
     pub recent: VecDeque<Ended>,
     /// The branch is gone; the lane goes when nothing is under way in it.
@@ -184,8 +187,8 @@ pub struct Execution {
     pub variables: Arc<Variables>,
     pub artifacts: Arc<Artifacts>,
     pub place: Place,
-    pub stages: BTreeMap<StageName, StageExecution>,
-    pub stop: Option<StopRequest>,
+    pub stages: LiteMap<StageName, StageExecution>,
+    pub stop: Option<Box<StopRequest>>,
     pub superseded_by: Option<ExecutionId>,
     pub options: StartOptions,
     pub started_at: Timestamp,
@@ -213,7 +216,7 @@ impl Execution {
     /// Returns the stage it is in and what became of it so far.
     pub fn current_stage(&self) -> Option<(&StageName, &StageExecution)> {
         match &self.place {
-            Place::In { stage } => self.stages.get_key_value(stage),
+            Place::In { stage } => Some((stage, self.stages.get(stage)?)),
             Place::Before { .. } | Place::Ended => None,
         }
     }
@@ -243,12 +246,12 @@ pub struct StageExecution {
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     /// The newest attempt of each action that has started.
-    pub actions: BTreeMap<ActionName, ActionExecution>,
+    pub actions: LiteMap<ActionName, ActionExecution>,
     /// How many attempts each action has had, also those that a retry has put aside.
-    pub attempts: BTreeMap<ActionName, u32>,
+    pub attempts: LiteMap<ActionName, u32>,
     /// How often each action was tried again by itself, since the stage was entered or retried.
-    pub action_retries: BTreeMap<ActionName, u32>,
-    pub conditions: BTreeMap<ConditionType, ConditionExecution>,
+    pub action_retries: LiteMap<ActionName, u32>,
+    pub conditions: LiteMap<ConditionType, ConditionExecution>,
     pub automatic_retries: u32,
     pub manual_retries: u32,
     /// When the stage is tried again by itself.
@@ -261,10 +264,10 @@ impl StageExecution {
             status: StageStatus::InProgress,
             started_at: at,
             ended_at: None,
-            actions: BTreeMap::new(),
-            attempts: BTreeMap::new(),
-            action_retries: BTreeMap::new(),
-            conditions: BTreeMap::new(),
+            actions: LiteMap::new(),
+            attempts: LiteMap::new(),
+            action_retries: LiteMap::new(),
+            conditions: LiteMap::new(),
             automatic_retries: 0,
             manual_retries: 0,
             retry_at: None,
@@ -285,8 +288,8 @@ pub struct ConditionExecution {
     pub status: ConditionStatus,
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
-    pub rules: BTreeMap<RuleName, RuleExecution>,
-    pub overridden: Option<Override>,
+    pub rules: LiteMap<RuleName, RuleExecution>,
+    pub overridden: Option<Box<Override>>,
 }
 
 impl ConditionExecution {
@@ -349,27 +352,8 @@ pub struct ActionExecution {
     pub id: ActionExecutionId,
     pub attempt: u32,
     pub started_at: Timestamp,
-    pub resolved: Arc<ResolvedAction>,
+    pub resolved: Arc<Instructions>,
     pub progress: Progress,
-}
-
-/// The parts of an action that may hold variables, after resolution.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResolvedAction {
-    pub configuration: BTreeMap<String, String>,
-    pub commands: Vec<String>,
-    pub environment_variables: Vec<EnvironmentVariable>,
-}
-
-impl ResolvedAction {
-    pub fn apply_to(&self, action: &Action) -> Action {
-        Action {
-            configuration: self.configuration.clone(),
-            commands: self.commands.clone(),
-            environment_variables: self.environment_variables.clone(),
-            ..action.clone()
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -377,7 +361,7 @@ pub enum Progress {
     Running,
     AwaitingApproval(Approval),
     /// Answered; the action ends with the next step of the stage.
-    Decided(ApprovalDecision),
+    Decided(Arc<ApprovalDecision>),
     /// Failed, and tried again by itself.
     WaitingToRetry {
         at: Timestamp,
@@ -386,12 +370,12 @@ pub enum Progress {
     Succeeded {
         at: Timestamp,
         summary: String,
-        decision: Option<ApprovalDecision>,
+        decision: Option<Arc<ApprovalDecision>>,
     },
     Failed {
         at: Timestamp,
         error: ErrorDetails,
-        decision: Option<ApprovalDecision>,
+        decision: Option<Arc<ApprovalDecision>>,
     },
     Abandoned {
         at: Timestamp,
@@ -423,7 +407,7 @@ impl ActionExecution {
         }
     }
 
-    pub fn decision(&self) -> Option<&ApprovalDecision> {
+    pub fn decision(&self) -> Option<&Arc<ApprovalDecision>> {
         match &self.progress {
             Progress::Decided(decision) => Some(decision),
             Progress::Succeeded { decision, .. } | Progress::Failed { decision, .. } => {
@@ -443,15 +427,15 @@ pub struct Approval {
     pub expires_at: Timestamp,
     /// Given, but without effect before its time; until then it can be taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deferred: Option<DeferredDecision>,
+    pub deferred: Option<Box<DeferredDecision>>,
     /// What operators tell each other while it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<Note>,
+    pub note: Option<Box<Note>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeferredDecision {
-    pub decision: ApprovalDecision,
+    pub decision: Arc<ApprovalDecision>,
     pub effective_at: Timestamp,
 }
 
@@ -468,7 +452,7 @@ impl State {
     }
 
     pub fn execution(&self, id: ExecutionId) -> Option<&Execution> {
-        self.executions.get(&id)
+        self.executions.get(&id).map(Box::as_ref)
     }
 
     pub fn home(&self, id: ExecutionId) -> Option<&Home> {
@@ -480,7 +464,36 @@ impl State {
         &'a self,
         lane: &'a LaneState,
     ) -> impl DoubleEndedIterator<Item = &'a Execution> {
-        lane.executions.values().filter_map(|id| self.executions.get(id))
+        lane.executions.values().filter_map(|id| self.execution(*id))
+    }
+
+    /// Returns the actions of an execution that are in progress.
+    pub fn actions_in_progress(&self, id: ExecutionId) -> Vec<ActionRef> {
+        let stages = self.execution(id).into_iter().flat_map(|it| it.stages.iter());
+        let actions = stages.flat_map(|(stage, entered)| {
+            let running = |it: &&ActionExecution| it.status() == ActionStatus::InProgress;
+            entered.actions.iter().filter(move |(_, it)| running(it)).map(move |(action, it)| {
+                let (stage, action) = (stage.clone(), action.clone());
+                ActionRef { execution: id, stage, action, id: it.id }
+            })
+        });
+        actions.collect()
+    }
+
+    /// Returns the rules of an execution that are in progress.
+    pub fn rules_in_progress(&self, id: ExecutionId) -> Vec<RuleRef> {
+        let stages = self.execution(id).into_iter().flat_map(|it| it.stages.iter());
+        let conditions = stages.flat_map(|(stage, entered)| {
+            entered.conditions.iter().map(move |(kind, condition)| (stage, *kind, condition))
+        });
+        let rules = conditions.flat_map(|(stage, kind, condition)| {
+            let running = |it: &&RuleExecution| it.status() == RuleStatus::InProgress;
+            condition.rules.iter().filter(move |(_, it)| running(it)).map(move |(rule, it)| {
+                let (stage, rule) = (stage.clone(), rule.clone());
+                RuleRef { execution: id, stage, condition: kind, rule, id: it.id }
+            })
+        });
+        rules.collect()
     }
 
     pub fn rule(&self, rule: &RuleRef) -> Option<&RuleExecution> {

@@ -210,7 +210,8 @@ impl Engine {
                 .lanes
                 .iter()
                 .filter(|(it, _)| **it == lane || it.is_of_one() && it.branch() == lane.branch());
-            lanes.flat_map(|(_, it)| self.state.executions_in(it)).max_by_key(|it| it.number)
+            let newest = lanes.filter_map(|(_, it)| it.executions.last()).max()?;
+            self.state.execution(*newest.1)
         };
         newest().is_some_and(|it| {
             it.revisions.iter().any(|known| {

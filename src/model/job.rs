@@ -1,16 +1,16 @@
 //! The work below an action: what a provider gets, and what it answers.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Action, ActionExecutionId, ActionName, ArtifactContent, ArtifactName, Artifacts, ErrorDetails,
-    ExecutionId, FailureType, Lane, PipelineName, Revisions, SourceRevision, StageName,
-    variable::Namespace,
+    ExecutionId, FailureType, Instructions, Lane, Pipeline, PipelineName, Revisions,
+    SourceRevision, StageName, variable::Namespace,
 };
 
-/// One attempt of one action, with every variable already resolved.
+/// One attempt of one action.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     pub id: ActionExecutionId,
@@ -18,18 +18,22 @@ pub struct Job {
     pub lane: Lane,
     pub stage: StageName,
     pub execution: ExecutionId,
-    pub action: Action,
-    /// Where relative paths of the pipeline file start.
-    pub base_directory: PathBuf,
+    pub action: Arc<Action>,
+    /// The action's, with every variable resolved.
+    pub instructions: Arc<Instructions>,
+    pub definition: Arc<Pipeline>,
     pub revisions: Revisions,
-    /// Names in the runtime's environment that hold a secret of this pipeline.
-    pub withheld_environment: BTreeSet<String>,
     pub inputs: Vec<JobInput>,
 }
 
 impl Job {
     pub fn action_name(&self) -> &ActionName {
         &self.action.name
+    }
+
+    /// Returns where relative paths of the pipeline file start.
+    pub fn base_directory(&self) -> PathBuf {
+        self.definition.base_directory()
     }
 }
 

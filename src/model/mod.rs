@@ -8,6 +8,7 @@ pub mod condition;
 pub mod execution;
 pub mod glob;
 pub mod ids;
+pub mod instructions;
 pub mod job;
 pub mod keep;
 pub mod operator;
@@ -32,6 +33,7 @@ pub use ids::{
     ActionExecutionId, ActionName, ApprovalToken, ArtifactName, ExecutionId, Lane, LockName,
     PipelineName, RevisionId, RuleName, StageName,
 };
+pub use instructions::Instructions;
 pub use job::{Job, JobInput, JobReport, JobSuccess};
 pub use keep::Keep;
 pub use operator::Operator;

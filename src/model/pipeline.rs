@@ -4,13 +4,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     path::PathBuf,
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionName, ArtifactName, Condition, ConditionType, Lane, LockName, OnFailure, PipelineName,
-    PipelineTrigger, RetryConfiguration, Span, StageName, Timestamp, WatchedRefs,
+    ActionName, ArtifactName, Condition, ConditionType, Instructions, Lane, LockName, OnFailure,
+    PipelineName, PipelineTrigger, RetryConfiguration, Span, StageName, Timestamp, WatchedRefs,
     revision::TAG_PREFIX,
 };
 
@@ -47,12 +48,12 @@ impl Pipeline {
         self.stages.first().expect("validated pipelines have at least two stages")
     }
 
-    pub fn source_actions(&self) -> impl Iterator<Item = &Action> {
+    pub fn source_actions(&self) -> impl Iterator<Item = &Arc<Action>> {
         self.first_stage().actions.iter()
     }
 
     /// Returns the source action whose branch is the lane.
-    pub fn primary_source(&self) -> &Action {
+    pub fn primary_source(&self) -> &Arc<Action> {
         self.source_actions().next().expect("validated pipelines have a source action")
     }
 
@@ -70,7 +71,7 @@ impl Pipeline {
     pub fn secret_environment(&self) -> BTreeSet<String> {
         let actions = self.stages.iter().flat_map(|stage| &stage.actions);
         let secrets = actions
-            .flat_map(|action| &action.environment_variables)
+            .flat_map(|action| &action.instructions.environment_variables)
             .filter(|it| it.kind == EnvironmentVariableType::Secret);
         secrets.filter_map(|it| it.value.strip_prefix("env:")).map(str::to_owned).collect()
     }
@@ -131,7 +132,7 @@ pub struct PipelineVariable {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
     pub name: StageName,
-    pub actions: Vec<Action>,
+    pub actions: Vec<Arc<Action>>,
     /// Why the inbound transition starts out disabled, if it does.
     pub transition_disabled: Option<String>,
     pub before_entry: Option<Condition>,
@@ -144,7 +145,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn action(&self, name: &ActionName) -> Option<&Action> {
+    pub fn action(&self, name: &ActionName) -> Option<&Arc<Action>> {
         self.actions.iter().find(|action| action.name == *name)
     }
 
@@ -176,9 +177,8 @@ pub struct Action {
     pub name: ActionName,
     pub action_type: ActionType,
     pub run_order: u32,
-    pub configuration: BTreeMap<String, String>,
-    pub commands: Vec<String>,
-    pub environment_variables: Vec<EnvironmentVariable>,
+    #[serde(flatten)]
+    pub instructions: Arc<Instructions>,
     pub input_artifacts: Vec<ArtifactName>,
     pub output_artifacts: Vec<OutputArtifact>,
     pub output_variables: Vec<String>,
@@ -214,7 +214,7 @@ impl Action {
 
     /// Returns the branch a Git source names; nothing if it names several with a glob.
     pub fn exact_branch(&self) -> Option<&str> {
-        let branch = self.configuration.get("BranchName")?;
+        let branch = self.instructions.configuration.get("BranchName")?;
         (!branch.contains(GLOB_CHARACTERS)).then_some(branch)
     }
 

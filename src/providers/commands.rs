@@ -90,7 +90,7 @@ async fn prepare_inputs(
 }
 
 async fn secrets(job: &Job) -> Result<Secrets, ErrorDetails> {
-    Secrets::look_up(&job.action.environment_variables, &job.base_directory)
+    Secrets::look_up(&job.instructions.environment_variables, &job.base_directory())
         .await
         .map_err(|words| failed(FailureType::ConfigurationError, words))
 }
@@ -102,15 +102,18 @@ fn start_request(
     workspace: &Workspace,
     secrets: &Secrets,
 ) -> Result<StartRequest, ErrorDetails> {
-    let text =
-        script::script(&job.action.commands, &job.action.output_variables, &files.variables());
+    let text = script::script(
+        &job.instructions.commands,
+        &job.action.output_variables,
+        &files.variables(),
+    );
     let unwritable = |error: std::io::Error| {
         failed(FailureType::SystemUnavailable, format!("cannot write the job's files: {error}"))
     };
     let script = files.write("script", text.as_bytes()).map_err(unwritable)?;
     files.remember_workspace(workspace.directory()).map_err(unwritable)?;
     protocol::reserve_result(files.directory()).map_err(unwritable)?;
-    let shell = job.action.configuration.get("Shell").map_or("sh", String::as_str);
+    let shell = job.instructions.configuration.get("Shell").map_or("sh", String::as_str);
     let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Ok(StartRequest {
         directory: files.directory().to_owned(),
@@ -128,9 +131,10 @@ fn start_request(
 
 fn environment(job: &Job, workspace: &Workspace, secrets: &Secrets) -> BTreeMap<String, String> {
     let inherited = environment::for_actions();
+    let withheld = job.definition.secret_environment();
     // What one action gets as a secret, no other sees by accident.
     let mut variables: BTreeMap<String, String> =
-        inherited.filter(|(name, _)| !job.withheld_environment.contains(name)).collect();
+        inherited.filter(|(name, _)| !withheld.contains(name)).collect();
     let mut set = |name: &str, value: String| {
         variables.insert(name.to_owned(), value);
     };
@@ -155,7 +159,7 @@ fn environment(job: &Job, workspace: &Workspace, secrets: &Secrets) -> BTreeMap<
         let path = workspace.input(input.name.as_str());
         set(&format!("STAGEGATE_SRC_DIR_{name}"), path.to_string_lossy().into_owned());
     }
-    for variable in &job.action.environment_variables {
+    for variable in &job.instructions.environment_variables {
         set(&variable.name, secrets.value_of(variable));
     }
     variables

@@ -23,9 +23,9 @@ pub(super) async fn run(
     tools: &Tools,
     files: &JobFiles,
 ) -> Result<JobSuccess, ErrorDetails> {
-    let configuration = &job.action.configuration;
+    let configuration = &job.instructions.configuration;
     let target = configuration.get("TargetPath").map(String::as_str).unwrap_or_default();
-    let target = job.base_directory.join(target);
+    let target = job.base_directory().join(target);
     let keep = configuration.get("KeepReleases").and_then(|it| it.parse().ok());
     let input = job
         .inputs

@@ -11,7 +11,7 @@ use super::{failed, with_causes};
 use crate::{
     host::{Git, GitError, Objects, artifacts::glob, git},
     model::{
-        Action, ActionName, ErrorDetails, FailureType, Job, JobSuccess, SourceRevision,
+        Action, ActionName, ErrorDetails, FailureType, Instructions, Job, JobSuccess, SourceRevision,
         WatchedRefs, pipeline::GLOB_CHARACTERS, revision::TAG_PREFIX,
     },
 };
@@ -41,12 +41,17 @@ impl BranchName {
 }
 
 impl Source {
+    /// Returns the source of an action as it is written.
     pub fn of(action: &Action, base_directory: &Path) -> Self {
-        let value = |key: &str| action.configuration.get(key).cloned().unwrap_or_default();
+        Self::new(&action.name, &action.instructions, base_directory)
+    }
+
+    fn new(action: &ActionName, instructions: &Instructions, base_directory: &Path) -> Self {
+        let value = |key: &str| instructions.configuration.get(key).cloned().unwrap_or_default();
         let branch = value("BranchName");
         let is_glob = branch.contains(GLOB_CHARACTERS);
         Self {
-            action: action.name.clone(),
+            action: action.clone(),
             repository: base_directory.join(value("RepositoryPath")),
             branch: if is_glob { BranchName::Glob(branch) } else { BranchName::Exact(branch) },
             refs: WatchedRefs::BranchName,
@@ -241,7 +246,7 @@ fn parse_commit(
 
 /// Fetches the newest revision for an execution that was started by another source.
 pub(super) async fn run(job: &Job) -> Result<JobSuccess, ErrorDetails> {
-    let source = Source::of(&job.action, &job.base_directory);
+    let source = Source::new(job.action_name(), &job.instructions, &job.base_directory());
     let unavailable = |words: String| failed(FailureType::RevisionUnavailable, words);
     let git_dir = git::common_dir(&source.repository)
         .await

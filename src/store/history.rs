@@ -11,13 +11,11 @@ use serde::de::DeserializeOwned;
 
 use super::{StoreError, open_for_reading};
 use crate::{
-    engine::{
-        Event, Fact,
-        state::{Release, ResolvedAction},
-    },
+    engine::{Event, Fact, state::Release},
     model::{
-        ActionName, ApprovalDecision, Artifacts, ErrorDetails, ExecutionId, JobSuccess, Lane,
-        Pipeline, PipelineName, RevisionId, SourceRevision, StageName, Timestamp, Trigger,
+        ActionName, ApprovalDecision, Artifacts, ErrorDetails, ExecutionId, Instructions,
+        JobSuccess, Lane, Pipeline, PipelineName, RevisionId, SourceRevision, StageName, Timestamp,
+        Trigger,
         variable::{PIPELINE_NAMESPACE, Variables},
     },
 };
@@ -53,7 +51,7 @@ pub struct ActionRecord {
     pub action: String,
     pub attempt: u32,
     pub status: String,
-    pub resolved: ResolvedAction,
+    pub resolved: Instructions,
     pub success: Option<JobSuccess>,
     pub error: Option<ErrorDetails>,
     pub decision: Option<ApprovalDecision>,

@@ -1,6 +1,8 @@
 //! Random pipelines for the simulation: every mode, condition, retry and lock now and then.
 
-use super::scene::{condition, pipeline, rule};
+use std::sync::Arc;
+
+use super::scene::{condition, pipeline, rule, told};
 use crate::{
     engine::rng::Rng,
     model::{ConditionResult::*, *},
@@ -68,13 +70,13 @@ pub(super) fn definition(rng: &mut Rng, name: &str) -> Pipeline {
         for action in &mut stage.actions {
             if action.is_approval() {
                 if one_in(3) {
-                    action.configuration.insert("TimeoutResult".into(), "SKIP".into());
+                    told(action).configuration.insert("TimeoutResult".into(), "SKIP".into());
                 }
                 if one_in(3) {
-                    action.configuration.insert("UndoWindow".into(), "5s".into());
+                    told(action).configuration.insert("UndoWindow".into(), "5s".into());
                 }
             } else if one_in(6) {
-                action.retry = Some(retry);
+                Arc::make_mut(action).retry = Some(retry);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Pipelines with triggers, and the pushes, tags and times that come to them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::scene::{Scene, pipeline, revision};
+use super::scene::{Scene, pipeline, revision, told};
 use crate::{
     engine::{Event, Fact, Input},
     model::*,
@@ -44,10 +44,11 @@ pub(super) fn with_sources(sources: &[(&str, &str)], triggers: Vec<PipelineTrigg
     let mut definition = pipeline("p", "Source > Build: make");
     let like = definition.stages[0].actions[0].clone();
     let actions = sources.iter().map(|(name, branch)| {
-        let mut action = Action { name: (*name).into(), ..like.clone() };
-        action.namespace = Some((*name).to_owned());
-        action.output_artifacts[0].name = (*name).into();
-        action.configuration.insert("BranchName".into(), (*branch).to_owned());
+        let mut action = Arc::new(Action { name: (*name).into(), ..Action::clone(&like) });
+        told(&mut action).configuration.insert("BranchName".into(), (*branch).to_owned());
+        let named = Arc::make_mut(&mut action);
+        named.namespace = Some((*name).to_owned());
+        named.output_artifacts[0].name = (*name).into();
         action
     });
     definition.stages[0].actions = actions.collect();

@@ -1,6 +1,6 @@
 //! Retries that happen by themselves, and rollbacks.
 
-use super::scene::{Scene, condition, operator, pipeline, rule, with_mode, with_stage};
+use super::scene::{Scene, condition, operator, pipeline, rule, told, with_mode, with_stage};
 use std::sync::Arc;
 
 use crate::{
@@ -31,7 +31,7 @@ fn newest(scene: &Scene) -> ExecutionId {
 
 fn roll_back_to(scene: &mut Scene, execution: ExecutionId) -> Result<(), Refusal> {
     let state = scene.engine.state();
-    let release = state.pipelines["p"].lanes["main"].slots["Deploy"].last_success.clone();
+    let release = state.pipelines["p"].lanes["main"].slots[&"Deploy".into()].last_success.clone();
     let release = release.map(|it| (*it.release).clone()).unwrap();
     scene.request(Request::RollbackStage {
         pipeline: "p".into(),
@@ -79,7 +79,7 @@ fn an_action_is_tried_again_by_itself_while_its_siblings_go_on() {
     let mut scene = Scene::with(with_stage(
         pipeline("p", "Source > Build: make, lint; pack"),
         "Build",
-        |stage| stage.actions[0].retry = Some(retry(2, Span(5_000), 1)),
+        |stage| Arc::make_mut(&mut stage.actions[0]).retry = Some(retry(2, Span(5_000), 1)),
     ));
     scene.commit("c1");
     scene.fail("make");
@@ -97,7 +97,7 @@ fn an_action_is_tried_again_by_itself_while_its_siblings_go_on() {
 fn a_stop_ends_a_retry_that_has_not_begun() {
     for with in [
         with_stage(pipeline("p", TEXT), "Deploy", |stage| {
-            stage.actions[0].retry = Some(retry(2, Span::HOUR, 1));
+            Arc::make_mut(&mut stage.actions[0]).retry = Some(retry(2, Span::HOUR, 1));
         }),
         with_stage(pipeline("p", TEXT), "Deploy", |stage| {
             stage.on_failure = Some(OnFailure::Retry(retry(2, Span::HOUR, 1)));
@@ -174,10 +174,10 @@ fn a_rollback_brings_artifacts_and_variables_back() {
     let text = "Source > Build: make > Deploy: ship";
     let mut definition = with_stage(pipeline("p", text), "Deploy", |stage| {
         stage.on_failure = Some(OnFailure::Rollback);
-        stage.actions[0].input_artifacts = vec!["dist".into()];
-        stage.actions[0].commands = vec!["ship #{make.VERSION}".into()];
+        Arc::make_mut(&mut stage.actions[0]).input_artifacts = vec!["dist".into()];
+        told(&mut stage.actions[0]).commands = vec!["ship #{make.VERSION}".into()];
     });
-    definition.stages[1].actions[0].namespace = Some("make".into());
+    Arc::make_mut(&mut definition.stages[1].actions[0]).namespace = Some("make".into());
     let mut scene = Scene::with(definition);
     let built = |version: &str| JobSuccess {
         variables: Arc::new([("VERSION".to_owned(), version.to_owned())].into()),
@@ -195,7 +195,7 @@ fn a_rollback_brings_artifacts_and_variables_back() {
     scene.succeed_with("make", built("2"));
     scene.fail("ship");
     let job = scene.jobs.values().next().unwrap();
-    assert_eq!(job.action.commands, ["ship 1"]);
+    assert_eq!(job.instructions.commands, ["ship 1"]);
     assert_eq!(job.inputs[0].content, built("1").artifacts[&ArtifactName::from("dist")]);
 }
 

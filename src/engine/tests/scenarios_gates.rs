@@ -1,6 +1,6 @@
 //! What gates can do beyond CodePipeline's.
 
-use super::scene::{Scene, operator, pipeline, with_stage};
+use super::scene::{Scene, operator, pipeline, told, with_stage};
 use crate::{
     engine::{Comparison, Refusal, Relation, Request},
     model::{ApprovalStatus::*, ExecutionStatus::*, *},
@@ -11,7 +11,7 @@ const GATE: &str = "Source > Deploy: !gate; ship > Check: probe";
 fn scene_with(configuration: &[(&str, &str)]) -> Scene {
     Scene::with(with_stage(pipeline("p", GATE), "Deploy", |stage| {
         let settings = configuration.iter().map(|&(key, value)| (key.to_owned(), value.to_owned()));
-        stage.actions[0].configuration.extend(settings);
+        told(&mut stage.actions[0]).configuration.extend(settings);
     }))
 }
 

@@ -85,7 +85,7 @@ fn branches_neither_block_nor_supersede_each_other() {
     let main = scene.commit_on("main", "a1");
     let feature = scene.commit_on("feature/x", "b2");
     let occupant = |scene: &Scene, lane: &str| {
-        scene.engine.state().pipelines["p"].lanes[lane].slots["Build"].occupant
+        scene.engine.state().pipelines["p"].lanes[lane].slots[&"Build".into()].occupant
     };
     assert_eq!(occupant(&scene, "main"), Some(main));
     assert_eq!(occupant(&scene, "feature/x"), Some(feature));

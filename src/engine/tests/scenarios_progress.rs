@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::scene::{Scene, pipeline};
+use super::scene::{Scene, pipeline, told};
 use crate::model::{ActionStatus, ArtifactContent, ExecutionStatus::*, JobSuccess, StageStatus};
 
 #[test]
@@ -60,7 +60,7 @@ fn an_execution_succeeds_with_its_last_stage() {
 #[test]
 fn variables_are_resolved_just_before_the_action_starts() {
     let mut definition = pipeline("p", "Source > Build: make; pack");
-    definition.stages[1].actions[1].commands = vec![
+    told(&mut definition.stages[1].actions[1]).commands = vec![
         "pack #{make.VERSION} of #{app.CommitId} in #{codepipeline.PipelineExecutionId}".into(),
     ];
     let mut scene = Scene::with(definition);
@@ -71,13 +71,13 @@ fn variables_are_resolved_just_before_the_action_starts() {
         JobSuccess { variables: Arc::new(variables), ..JobSuccess::default() },
     );
     let job = scene.jobs.values().next().unwrap();
-    assert_eq!(job.action.commands, [format!("pack 1.2 of a1 in {execution}")]);
+    assert_eq!(job.instructions.commands, [format!("pack 1.2 of a1 in {execution}")]);
 }
 
 #[test]
 fn an_unknown_reference_fails_the_action_and_is_named() {
     let mut definition = pipeline("p", "Source > Build: make");
-    definition.stages[1].actions[0].commands = vec!["echo #{app.Nonsense}".into()];
+    told(&mut definition.stages[1].actions[0]).commands = vec!["echo #{app.Nonsense}".into()];
     let mut scene = Scene::with(definition);
     let execution = scene.commit("a1");
     assert_eq!(scene.status(execution), Failed);
@@ -90,7 +90,7 @@ fn an_unknown_reference_fails_the_action_and_is_named() {
 #[test]
 fn artifacts_reach_later_actions() {
     let mut definition = pipeline("p", "Source > Build: make > Deploy: ship");
-    definition.stages[2].actions[0].input_artifacts = vec!["dist".into()];
+    Arc::make_mut(&mut definition.stages[2].actions[0]).input_artifacts = vec!["dist".into()];
     let mut scene = Scene::with(definition);
     scene.commit("a1");
     let dist = ArtifactContent::Tree { tree: "t1".into(), files: 1, bytes: 2 };

@@ -101,7 +101,7 @@ fn an_edit_of_something_else_keeps_the_time() {
     let mut pushes = scene(nightly());
     pushes.scene.now = at("2026-03-27T02:00:00+01:00");
     let mut edited = nightly();
-    edited.stages[1].actions[0].commands = vec!["make all".to_owned()];
+    super::scene::told(&mut edited.stages[1].actions[0]).commands = vec!["make all".to_owned()];
     pushes.define(edited);
     assert_eq!(pushes.scene.engine.next_deadline(), Some(at("2026-03-27T03:00:00+01:00")));
 }

@@ -1,6 +1,8 @@
 //! Starts with a wish: skipped stages, a token, another pipeline; and the end of a pipeline.
 
-use super::scene::{Scene, pipeline, with_stage};
+use std::sync::Arc;
+
+use super::scene::{Scene, pipeline, told, with_stage};
 use crate::{
     engine::{Input, Refusal, Request},
     model::{ExecutionStatus::*, *},
@@ -68,18 +70,18 @@ fn the_same_token_starts_one_execution() {
 fn invoking(wait: bool) -> Pipeline {
     with_stage(pipeline("p", "Source > Call: other > Deploy: ship"), "Call", |stage| {
         let action = &mut stage.actions[0];
-        action.action_type.category = Category::Invoke;
-        action.action_type.provider = "CodePipeline".into();
-        action.configuration.insert("PipelineName".into(), "q".into());
+        Arc::make_mut(action).action_type.category = Category::Invoke;
+        Arc::make_mut(action).action_type.provider = "CodePipeline".into();
+        told(action).configuration.insert("PipelineName".into(), "q".into());
         if !wait {
-            action.configuration.insert("WaitForCompletion".into(), "false".into());
+            told(action).configuration.insert("WaitForCompletion".into(), "false".into());
         }
     })
 }
 
 fn two_pipelines(wait: bool) -> Scene {
     let mut child = pipeline("q", "Source > Work: toil");
-    child.stages[0].actions[0].configuration.insert("BranchName".into(), "main".into());
+    told(&mut child.stages[0].actions[0]).configuration.insert("BranchName".into(), "main".into());
     let mut scene = Scene::with_all([invoking(wait), child]);
     scene.commit_to("q", "main", "q1");
     scene.succeed("toil");
@@ -116,7 +118,9 @@ fn an_invoked_pipeline_need_not_be_waited_for() {
 #[test]
 fn a_pipeline_does_not_invoke_itself() {
     let mut definition = invoking(true);
-    definition.stages[1].actions[0].configuration.insert("PipelineName".into(), "p".into());
+    told(&mut definition.stages[1].actions[0])
+        .configuration
+        .insert("PipelineName".into(), "p".into());
     let mut scene = Scene::with(definition);
     let execution = scene.commit("c1");
     assert_eq!(scene.status(execution), Failed);
@@ -147,7 +151,7 @@ fn variables_of_the_pipeline_have_defaults_overrides_and_may_be_required() {
     };
     let mut definition = pipeline("p", "Source > Build: make");
     definition.variables = vec![variable("target", None), variable("level", Some("info"))];
-    definition.stages[1].actions[0].commands =
+    told(&mut definition.stages[1].actions[0]).commands =
         vec!["make #{variables.target} #{variables.level}".into()];
     let mut scene = Scene::with(definition);
     let set = |name: &str| vec![(name.to_owned(), "x".to_owned())];
@@ -156,5 +160,5 @@ fn variables_of_the_pipeline_have_defaults_overrides_and_may_be_required() {
     let refusal = scene.start("c1", |start| start.variables = set("traget")).unwrap_err();
     assert!(matches!(&refusal, Refusal::UnknownVariable { .. }), "{refusal}");
     scene.start("c1", |start| start.variables = set("target")).unwrap();
-    assert_eq!(scene.jobs.values().next().unwrap().action.commands, ["make x info"]);
+    assert_eq!(scene.jobs.values().next().unwrap().instructions.commands, ["make x info"]);
 }

@@ -193,17 +193,20 @@ fn tags_start_executions_in_one_lane_where_they_supersede_each_other() {
     assert_eq!(pushes.started(), ["tags a1", "tags b2", "tags c3"]);
     let lane = &pushes.scene.engine.state().pipelines["p"].lanes[Lane::TAGS];
     assert_eq!(lane.recent[0].status, ExecutionStatus::Superseded);
-    assert!(pushes.scene.jobs.values().any(|job| job.action.commands == ["make refs/tags/v1"]));
+    assert!(
+        pushes.scene.jobs.values().any(|job| job.instructions.commands == ["make refs/tags/v1"])
+    );
     assert!(pushes.declined()[0].contains("tag nightly is not included by v*"));
 }
 
 #[test]
 fn the_name_of_a_tag_is_a_variable() {
     let mut definition = with_sources(&[("app", "main")], vec![trigger(vec![tags(&["v*"])])]);
-    definition.stages[1].actions[0].commands = vec!["make #{app.TagName}".to_owned()];
+    super::scene::told(&mut definition.stages[1].actions[0]).commands =
+        vec!["make #{app.TagName}".to_owned()];
     let mut pushes = Pushes::on(definition);
     pushes.tag("v1", "a1");
-    assert!(pushes.scene.jobs.values().any(|job| job.action.commands == ["make v1"]));
+    assert!(pushes.scene.jobs.values().any(|job| job.instructions.commands == ["make v1"]));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! `>` where the transition is disabled, `,` between actions of one run order, `;` between run
 //! orders, `!` before an approval.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     engine::{
@@ -36,11 +36,11 @@ pub(super) fn pipeline(name: &str, text: &str) -> Pipeline {
         };
         for (order, group) in (1..).zip(actions.split(';')) {
             for name in group.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-                stage.actions.push(action(name, order));
+                stage.actions.push(action(name, order).into());
             }
         }
         if stages.is_empty() {
-            stage.actions = vec![source()];
+            stage.actions = vec![source().into()];
         }
         stages.push(stage);
         disabled = part.ends_with('|');
@@ -93,6 +93,15 @@ pub(super) fn condition(result: ConditionResult, rules: Vec<Rule>) -> Option<Con
     Some(Condition { result, rules })
 }
 
+fn commands(commands: Vec<String>) -> Arc<Instructions> {
+    Arc::new(Instructions { commands, ..Instructions::default() })
+}
+
+/// What an action is told, to be changed.
+pub(super) fn told(action: &mut Arc<Action>) -> &mut Instructions {
+    Arc::make_mut(&mut Arc::make_mut(action).instructions)
+}
+
 fn source() -> Action {
     Action {
         output_artifacts: vec![OutputArtifact {
@@ -109,7 +118,7 @@ fn source() -> Action {
             version: "1".into(),
         },
         input_artifacts: Vec::new(),
-        commands: Vec::new(),
+        instructions: commands(Vec::new()),
         ..action("app", 1)
     }
 }
@@ -126,9 +135,7 @@ fn action(name: &str, run_order: u32) -> Action {
             version: "1".into(),
         },
         run_order,
-        configuration: BTreeMap::new(),
-        commands: vec![format!("{name} #{{app.BranchName}}")],
-        environment_variables: Vec::new(),
+        instructions: commands(vec![format!("{name} #{{app.BranchName}}")]),
         input_artifacts: if approval { Vec::new() } else { vec!["app".into()] },
         output_artifacts: Vec::new(),
         output_variables: Vec::new(),

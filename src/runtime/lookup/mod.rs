@@ -117,7 +117,7 @@ pub struct ActionDetails {
     pub execution: ExecutionRecord,
     pub record: ActionRecord,
     /// The action as the pipeline file has it.
-    pub declared: Option<Action>,
+    pub declared: Option<Arc<Action>>,
     /// All attempts of the action in this execution, oldest first.
     pub attempts: Vec<ActionRecord>,
     /// The action's attempts before this one in the lane, newest first.

@@ -43,7 +43,7 @@ fn action(shop: &Shop, id: ActionExecutionId, status: &str) -> ActionRecord {
         action: "lint".to_owned(),
         attempt: 1,
         status: status.to_owned(),
-        resolved: crate::engine::state::ResolvedAction {
+        resolved: crate::model::Instructions {
             commands: vec!["lint --strict".to_owned()],
             ..Default::default()
         },

@@ -181,14 +181,14 @@ fn configuration(details: &ActionDetails) -> Vec<TabLine> {
     }
     for (key, value) in &resolved.configuration {
         lines.push(TabLine::pair(key, value));
-        lines.extend(as_written(raw.and_then(|it| it.configuration.get(key)), value));
+        lines.extend(as_written(raw.and_then(|it| it.instructions.configuration.get(key)), value));
     }
     for (at, command) in resolved.commands.iter().enumerate() {
         let shown = command
             .lines()
             .map(|line| TabLine::of(Role::Strong, format!("$ {}", ansi::one_line(line))));
         lines.extend(shown);
-        lines.extend(as_written(raw.and_then(|it| it.commands.get(at)), command));
+        lines.extend(as_written(raw.and_then(|it| it.instructions.commands.get(at)), command));
     }
     for variable in &resolved.environment_variables {
         let value = match variable.kind {
