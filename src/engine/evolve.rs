@@ -252,7 +252,10 @@ impl State {
         }
         let reserved = BTreeMap::from([("PipelineExecutionId".to_owned(), execution.to_string())]);
         own.insert(RESERVED_NAMESPACE.to_owned(), Arc::new(reserved));
-        let state = pipeline.lanes.entry(lane.clone()).or_default();
+        // One name for all, so that comparing it is quick.
+        let lane = pipeline.lanes.get_key_value(lane).map_or(lane, |(known, _)| known).clone();
+        let home = Home { pipeline: pipeline.definition.name.clone(), lane: lane.clone() };
+        let state = pipeline.lanes.entry(lane).or_default();
         state.branch_deleted = false;
         state.executions.insert(self.executions_started, *execution);
         self.executions.insert(
@@ -260,7 +263,7 @@ impl State {
             Box::new(Execution {
                 id: *execution,
                 number: self.executions_started,
-                home: Home { pipeline: event.pipeline.clone(), lane: lane.clone() },
+                home,
                 version: *version,
                 definition,
                 status: ExecutionStatus::InProgress,
@@ -581,10 +584,7 @@ impl State {
     fn slot_mut(&mut self, id: ExecutionId, stage: &StageName) -> Option<&mut Slot> {
         let home = &self.executions.get(&id)?.home;
         let lane = self.pipelines.get_mut(&home.pipeline)?.lanes.get_mut(&home.lane)?;
-        if !lane.slots.contains_key(stage) {
-            lane.slots.insert(stage.clone(), Slot::default());
-        }
-        lane.slots.get_mut(stage)
+        Some(lane.slots.entry(stage.clone()).or_default())
     }
 
     /// Changes an execution; one that has left is no matter. What it waits for afterwards is what

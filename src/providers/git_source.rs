@@ -11,8 +11,8 @@ use super::{failed, with_causes};
 use crate::{
     host::{Git, GitError, Objects, artifacts::glob, git},
     model::{
-        Action, ActionName, ErrorDetails, FailureType, Instructions, Job, JobSuccess, SourceRevision,
-        WatchedRefs, pipeline::GLOB_CHARACTERS, revision::TAG_PREFIX,
+        Action, ActionName, ErrorDetails, FailureType, Instructions, Job, JobSuccess,
+        SourceRevision, WatchedRefs, pipeline::GLOB_CHARACTERS, revision::TAG_PREFIX,
     },
 };
 
