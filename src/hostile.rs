@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::{
     ansi, definition,
     engine::{Event, state::State},
+    host::reports,
     model::{
         glob::Glob,
         variable::{self, Variables},
@@ -49,6 +50,12 @@ pub fn log(data: &[u8]) {
     assert!(!shown.chars().any(char::is_control), "{shown:?}");
     let styled: String = ansi::styled(data).into_iter().map(|(text, _)| text).collect();
     assert!(!styled.chars().any(char::is_control), "{styled:?}");
+}
+
+/// A test report that an action has left.
+pub fn report(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = reports::parse(text);
 }
 
 /// A request on the runtime's socket.

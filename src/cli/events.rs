@@ -5,11 +5,11 @@ use crate::{
     engine::Event,
     host::{StateDir, clock},
     model::PipelineName,
-    runtime::{RuntimeHandle, narrate},
+    runtime::narrate,
 };
 
 pub(super) async fn events(state_dir: StateDir, arguments: Events) -> Result<Exit, Failure> {
-    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    let handle = super::open(state_dir).await?;
     let history = handle.history()?;
     let pipeline: Option<PipelineName> = arguments.pipeline.as_deref().map(Into::into);
     let mut newest = history.newest_events(pipeline.as_ref(), arguments.limit)?;

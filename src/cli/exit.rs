@@ -99,6 +99,13 @@ impl From<SubmitError> for Failure {
             SubmitError::Refused(refusal) => refusal.into(),
             SubmitError::Store(error) => error.into(),
             SubmitError::StateDir(error) => error.into(),
+            SubmitError::Silent { pid } => Self::of(Exit::Usage, &error).hint(match pid {
+                Some(pid) => format!(
+                    "it may be stopped (`kill -CONT {pid}` lets it go on) or very busy; whether it will \
+                     still act on this, `stagegate status` tells once it answers"
+                ),
+                None => "it may be very busy; `stagegate status` tells once it answers".to_owned(),
+            }),
             SubmitError::Revision(_) | SubmitError::RuntimeGone | SubmitError::Connection(_) => {
                 Self::of(Exit::Usage, &error)
             }

@@ -10,7 +10,6 @@ use crate::{
     ansi,
     host::{StateDir, log},
     model::ExecutionStatus,
-    runtime::RuntimeHandle,
     store::ActionRecord,
 };
 
@@ -20,7 +19,7 @@ const BLOCK: u64 = 1 << 18;
 const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) async fn logs(state_dir: StateDir, arguments: Logs) -> Result<Exit, Failure> {
-    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    let handle = super::open(state_dir).await?;
     let history = handle.history()?;
     // PIPELINE/STAGE/ACTION is written with one word, an execution and its action with two.
     let (name, place) = match arguments.execution.split_once('/') {

@@ -28,7 +28,7 @@ use args::{Arguments, Verb};
 use clap::{CommandFactory, Parser};
 pub use exit::{Exit, Failure};
 
-use crate::{host::StateDir, tui};
+use crate::{host::StateDir, runtime::RuntimeHandle, tui};
 
 /// Runs what the command line asks for and returns the exit code.
 pub async fn main() -> Exit {
@@ -46,6 +46,15 @@ pub async fn main() -> Exit {
             failure.exit
         }
     }
+}
+
+/// Attaches to the runtime, or reads what is on disk; says so if there is one that does not answer.
+async fn open(state_dir: StateDir) -> Result<RuntimeHandle, Failure> {
+    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    if let Some(silence) = handle.silence() {
+        output::say(format!("{silence}; this is what it wrote last"));
+    }
+    Ok(handle)
 }
 
 async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) async fn connect(state_dir: StateDir) -> Result<(RuntimeHandle, Arc<Board>), Failure> {
-    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    let handle = super::open(state_dir).await?;
     let board = Arc::clone(&handle.board().borrow());
     Ok((handle, board))
 }

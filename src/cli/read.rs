@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub(super) async fn status(state_dir: StateDir, arguments: Status) -> Result<Exit, Failure> {
-    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    let handle = super::open(state_dir).await?;
     let board = std::sync::Arc::clone(&handle.board().borrow());
     let cards: Vec<&PipelineCard> = match &arguments.pipeline {
         Some(name) => vec![target::pipeline(&board, &name.as_str().into())?],
@@ -142,7 +142,7 @@ fn action_words(action: &ActionCard, now: Timestamp) -> String {
 }
 
 pub(super) async fn history(state_dir: StateDir, arguments: &History) -> Result<Exit, Failure> {
-    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    let handle = super::open(state_dir).await?;
     let name = arguments.pipeline.as_deref().map(PipelineName::from);
     if arguments.decisions {
         return decisions(&handle, name.as_ref(), arguments);
@@ -237,7 +237,7 @@ pub(super) fn find_execution(
 }
 
 pub(super) async fn show(state_dir: StateDir, arguments: &Show) -> Result<Exit, Failure> {
-    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    let handle = super::open(state_dir).await?;
     if !handle.state_dir().exists() {
         return Err(Failure::usage("nothing has run yet"));
     }

@@ -33,7 +33,7 @@ pub(super) async fn triggers(
     arguments: Triggers,
 ) -> Result<Exit, Failure> {
     let name: PipelineName = arguments.pipeline.as_str().into();
-    let handle = RuntimeHandle::attach_or_read(state_dir).await?;
+    let handle = super::open(state_dir).await?;
     let definition = find_definition(&handle, global, &name).await?;
     let push = Push {
         commit: arguments.commit,

@@ -15,8 +15,9 @@ pub fn now() -> Timestamp {
 
 /// Waits until `deadline`; without one, for ever.
 pub async fn sleep_until(deadline: Option<Timestamp>) {
-    // The system may sleep and its clock may be set: look at it again every now and then.
-    const LOOK_AGAIN: Duration = Duration::from_secs(600);
+    // Timers stand still while the system is suspended, and its clock may be set: what was due
+    // meanwhile is no later than this.
+    const LOOK_AGAIN: Duration = Duration::from_secs(30);
     match deadline {
         None => std::future::pending().await,
         Some(deadline) => loop {

@@ -131,7 +131,11 @@ fn matching(workspace: &Path, patterns: &[String]) -> Vec<PathBuf> {
 }
 
 /// Reads the cases of one `JUnit` file.
-fn parse(text: &str) -> Result<Vec<Case>, String> {
+///
+/// # Errors
+///
+/// Says in words what is no XML.
+pub fn parse(text: &str) -> Result<Vec<Case>, String> {
     let mut reader = Reader::from_str(text);
     let (mut cases, mut suites) = (Vec::new(), Vec::new());
     let mut open: Option<Case> = None;

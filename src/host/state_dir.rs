@@ -114,6 +114,11 @@ impl StateDir {
         Err(StateDirError::Served { path: self.0.clone(), pid })
     }
 
+    /// Returns the process that has taken the directory last.
+    pub fn holder(&self) -> Option<u32> {
+        holder(&mut File::open(self.0.join("runtime.lock")).ok()?)
+    }
+
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -164,6 +169,7 @@ pub struct RuntimeLock {
     _file: File,
 }
 
-fn process(pid: Option<u32>) -> String {
+/// Names a process in a sentence.
+pub(crate) fn process(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }

@@ -34,6 +34,8 @@ enum Link {
         published: watch::Receiver<Published>,
     },
     Socket,
+    /// A runtime serves the state directory and does not answer.
+    Silent,
     /// No runtime serves the state directory.
     Nowhere,
 }
@@ -69,11 +71,15 @@ impl RuntimeHandle {
         }
     }
 
-    /// Attaches, or reads what the last runtime has left.
+    /// Attaches, or reads what the last runtime has left; also what one has written that does not
+    /// answer.
     pub async fn attach_or_read(state_dir: StateDir) -> Result<Self, SubmitError> {
-        if let Some(handle) = Self::attach(state_dir.clone()).await? {
-            return Ok(handle);
-        }
+        let link = match Self::attach(state_dir.clone()).await {
+            Ok(Some(handle)) => return Ok(handle),
+            Ok(None) => Link::Nowhere,
+            Err(SubmitError::Silent { .. }) => Link::Silent,
+            Err(error) => return Err(error),
+        };
         let board = if state_dir.exists() {
             let loaded = read_state(&state_dir.database())?;
             Engine::new(loaded.state, 0, loaded.latest).board()
@@ -81,7 +87,7 @@ impl RuntimeHandle {
             Board::default()
         };
         let (_, board) = watch::channel(Arc::new(board));
-        Ok(Self { state_dir, link: Link::Nowhere, board })
+        Ok(Self { state_dir, link, board })
     }
 
     pub fn state_dir(&self) -> &StateDir {
@@ -90,6 +96,12 @@ impl RuntimeHandle {
 
     pub fn has_runtime(&self) -> bool {
         !matches!(self.link, Link::Nowhere)
+    }
+
+    /// Returns what is wrong with a runtime that does not answer.
+    pub fn silence(&self) -> Option<SubmitError> {
+        let pid = self.state_dir.holder();
+        matches!(self.link, Link::Silent).then_some(SubmitError::Silent { pid })
     }
 
     /// Returns the board as it is now and as it changes; slow readers skip to the newest.
@@ -111,7 +123,7 @@ impl RuntimeHandle {
                 let answer = answer.await.map_err(|_| SubmitError::RuntimeGone)?;
                 answer.map_err(|refusal| self.with_history(refusal))
             }
-            Link::Socket => socket::submit(&self.state_dir, operation, by).await,
+            Link::Socket | Link::Silent => socket::submit(&self.state_dir, operation, by).await,
             Link::Nowhere => match self.record(operation.clone(), by.clone()).await {
                 // A runtime has just started and will answer in a moment.
                 Err(SubmitError::StateDir(StateDirError::Served { .. })) => {
@@ -131,7 +143,7 @@ impl RuntimeHandle {
                 let message = Message::End { ending, by };
                 inbox.send(message).await.map_err(|_| SubmitError::RuntimeGone)
             }
-            Link::Socket => socket::end(&self.state_dir, ending, by).await,
+            Link::Socket | Link::Silent => socket::end(&self.state_dir, ending, by).await,
             Link::Nowhere => Err(SubmitError::RuntimeGone),
         }
     }
@@ -142,7 +154,7 @@ impl RuntimeHandle {
             Link::Here { tools, .. } => gc::collect(Arc::clone(tools), dry_run)
                 .await
                 .map_err(|error| SubmitError::Connection(error.to_string())),
-            Link::Socket => socket::collect(&self.state_dir, dry_run).await,
+            Link::Socket | Link::Silent => socket::collect(&self.state_dir, dry_run).await,
             Link::Nowhere => Err(SubmitError::RuntimeGone),
         }
     }
@@ -211,7 +223,7 @@ impl RuntimeHandle {
     /// Makes the runtime serve more pipeline files.
     pub async fn serve_files(&self, files: Vec<PathBuf>) -> Result<(), SubmitError> {
         match self.link {
-            Link::Socket => socket::serve_files(&self.state_dir, files).await,
+            Link::Socket | Link::Silent => socket::serve_files(&self.state_dir, files).await,
             Link::Here { .. } | Link::Nowhere => Ok(()),
         }
     }

@@ -24,6 +24,8 @@ pub enum SubmitError {
     Revision(String),
     #[error("the runtime has ended")]
     RuntimeGone,
+    #[error("the runtime{} does not answer", crate::host::state_dir::process(*.pid))]
+    Silent { pid: Option<u32> },
     #[error("cannot talk to the runtime: {0}")]
     Connection(String),
     #[error(transparent)]

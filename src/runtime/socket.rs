@@ -22,6 +22,9 @@ const PROTOCOL: u32 = 2;
 /// How long a runtime may take from its lock to its socket, and how often to look.
 const START_UP: std::time::Duration = std::time::Duration::from_secs(5);
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
+/// A board is at hand; an operation may have to ask git and wait for the disk.
+const BOARD: std::time::Duration = std::time::Duration::from_secs(5);
+const OPERATION: std::time::Duration = std::time::Duration::from_secs(30);
 /// How long a runtime that ends waits for its answers to leave.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
 /// A longer request is none of ours.
@@ -245,6 +248,16 @@ fn broken(error: io::Error) -> SubmitError {
     }
 }
 
+/// Gives up on a runtime that was stopped, or hangs.
+async fn within<T>(
+    patience: std::time::Duration,
+    state_dir: &StateDir,
+    answer: impl Future<Output = Result<T, SubmitError>>,
+) -> Result<T, SubmitError> {
+    let answer = tokio::time::timeout(patience, answer).await;
+    answer.unwrap_or_else(|_| Err(SubmitError::Silent { pid: state_dir.holder() }))
+}
+
 async fn call(state_dir: &StateDir, body: Call) -> Result<Answer, SubmitError> {
     let stream = connect(state_dir).await?.ok_or(SubmitError::RuntimeGone)?;
     let (reader, mut writer) = stream.into_split();
@@ -262,7 +275,7 @@ pub(super) async fn submit(
     operation: Operation,
     by: Operator,
 ) -> Result<Receipt, SubmitError> {
-    match call(state_dir, Call::Submit { operation, by }).await? {
+    match within(OPERATION, state_dir, call(state_dir, Call::Submit { operation, by })).await? {
         Answer::Receipt(receipt) => Ok(receipt),
         Answer::Refused(refusal) => Err(SubmitError::Refused(*refusal)),
         Answer::Failed(words) => Err(SubmitError::Connection(words)),
@@ -295,7 +308,7 @@ pub(super) async fn end(
 
 /// Calls for something that has no answer but that it was heard.
 async fn tell(state_dir: &StateDir, body: Call) -> Result<(), SubmitError> {
-    match call(state_dir, body).await? {
+    match within(OPERATION, state_dir, call(state_dir, body)).await? {
         Answer::Done => Ok(()),
         Answer::Failed(words) => Err(SubmitError::Connection(words)),
         _ => Err(unexpected()),
@@ -314,9 +327,8 @@ pub(super) async fn follow(
     let (reader, mut writer) = stream.into_split();
     send(&mut writer, Call::Follow).await.map_err(broken)?;
     let mut lines = BufReader::new(reader).lines();
-    let Some(first) = lines.next_line().await.map_err(broken)? else {
-        return Err(SubmitError::RuntimeGone);
-    };
+    let first = async { lines.next_line().await.map_err(broken)?.ok_or(SubmitError::RuntimeGone) };
+    let first = within(BOARD, state_dir, first).await?;
     let board = match receive(&first)? {
         Answer::Board(board) => board,
         Answer::Failed(words) => return Err(SubmitError::Connection(words)),

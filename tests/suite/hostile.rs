@@ -13,13 +13,14 @@ use crate::support::{GATE, Home, pipeline};
 /// Takes bytes and gives nothing back.
 type Reader = fn(&[u8]);
 
-const READERS: [(&str, Reader); 6] = [
+const READERS: [(&str, Reader); 7] = [
     ("definition", stagegate::hostile::definition),
     ("resolver", stagegate::hostile::resolver),
     ("glob", stagegate::hostile::glob),
     ("log", stagegate::hostile::log),
     ("request", stagegate::hostile::request),
     ("event", stagegate::hostile::event),
+    ("report", stagegate::hostile::report),
 ];
 
 fn seeds(reader: &str) -> Vec<Vec<u8>> {
@@ -55,6 +56,9 @@ fn change() -> impl Strategy<Value = Change> {
                 b"\0".to_vec(),
                 b"{".to_vec(),
                 b"**/".to_vec(),
+                b"</testcase>".to_vec(),
+                b"<![CDATA[".to_vec(),
+                b"&#x110000;".to_vec(),
                 b"-9223372036854775808".to_vec(),
                 "\u{202e}".as_bytes().to_vec(),
             ])

@@ -59,6 +59,63 @@ output_variables = ["V"]"#,
     drop(watch);
 }
 
+/// A suspended machine is a runtime that stands still while the clock goes on.
+#[test]
+fn a_runtime_that_was_frozen_does_once_what_was_due_meanwhile() {
+    let build = stage(
+        "Build",
+        "make",
+        r#"commands = ["echo started >> $MARK", "while [ ! -e $MARK.go ]; do sleep 0.05; done", "echo made >> $MARK"]"#,
+    );
+    let mut home = Home::new();
+    let folder = home.repository().join(".stagegate");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("p.toml"), pipeline("p", "main", GATE)).unwrap();
+    std::fs::write(folder.join("q.toml"), pipeline("q", "other", &build)).unwrap();
+    home.git(&["branch", "other"]);
+    let mark = home.root().join("mark");
+    home.environment.push(("MARK".to_owned(), mark.to_string_lossy().into_owned()));
+    let started = || std::fs::read_to_string(&mark).unwrap_or_default();
+    let watch = home.watch();
+    eventually("both are watched", || {
+        (watch.output().matches("watching from").count() == 2).then_some(())
+    });
+
+    home.commit("change");
+    home.git(&["branch", "--force", "other", "main"]);
+    eventually("the action runs", || (started() == "started\n").then_some(()));
+    let token = home.open_gate("p");
+    home.ok(&["approve", "p/Release/gate", "--token", &token, "--at", "2s"]);
+    let running = home.executions("q").remove(0);
+    watch.freeze();
+    let approved = std::time::Instant::now();
+    // The action ends, the approval takes effect and a commit comes while the runtime stands still.
+    std::fs::write(home.root().join("mark.go"), "").unwrap();
+    eventually("the action has ended", || (started() == "started\nmade\n").then_some(()));
+    home.commit("another change");
+    eventually("the approval was due", || (approved.elapsed().as_secs() > 2).then_some(()));
+    let read = home.run(&["status", "p"]);
+    assert!(
+        read.stdout.contains("AwaitingApproval") || read.stdout.contains("gate"),
+        "{}",
+        read.stdout
+    );
+    let silence = format!("the runtime (process {}) does not answer", watch.id());
+    assert!(read.stderr.contains(&silence), "{}", read.stderr);
+    watch.thaw();
+
+    let made = home.newest_becomes("q", "Succeeded");
+    assert_eq!(made["pipelineExecutionId"], running["pipelineExecutionId"]);
+    assert_eq!(started(), "started\nmade\n", "it ran once");
+    let executions = home.executions_become("p", 2);
+    eventually("what was approved is through", || {
+        (home.executions("p")[1]["status"] == "Succeeded").then_some(())
+    });
+    assert_eq!(home.log(&executions[1], "ship").matches("\nshipped").count(), 1);
+    assert_ne!(home.open_gate("p"), token, "the next one waits for its own decision");
+    drop(watch);
+}
+
 #[test]
 fn an_action_whose_supervisor_is_gone_has_failed_and_can_be_retried() {
     let stages = stage(

@@ -271,9 +271,22 @@ impl Watch {
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 
-    pub(crate) fn terminate(mut self) -> i32 {
+    /// Lets it stand still as long as it likes.
+    pub(crate) fn freeze(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    pub(crate) fn terminate(mut self) -> i32 {
+        self.signal(rustix::process::Signal::TERM);
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 }
