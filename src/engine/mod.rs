@@ -19,6 +19,7 @@ pub mod event;
 mod evolve;
 mod evolve_actions;
 mod evolve_conditions;
+mod evolve_lanes;
 mod failure;
 pub mod input;
 mod invoke;

@@ -1,8 +1,8 @@
 //! Stop, retry and transitions.
 
-use super::scene::Scene;
+use super::scene::{Scene, pipeline};
 use crate::{
-    engine::{Input, Refusal, TransitionChange},
+    engine::{Input, Refusal, Request, TransitionChange},
     model::{ActionStatus, ExecutionStatus::*, JobReport, JobSuccess, RetryMode, StopMode},
 };
 
@@ -132,4 +132,27 @@ fn a_refusal_leaves_no_trace() {
     assert!(scene.retry(execution, "Build", RetryMode::FailedActions).is_err());
     assert!(scene.retry(execution, "Nowhere", RetryMode::FailedActions).is_err());
     assert_eq!((scene.engine.state(), scene.log.len()), (&state, events));
+}
+
+#[test]
+fn a_transition_is_that_of_a_stage_there_is_or_was() {
+    let mut scene = Scene::pipeline("Source > Build: make | Deploy: ship");
+    let change = |stage: &str, scene: &mut Scene| {
+        scene.request(Request::SetStageTransition {
+            pipeline: "p".into(),
+            stage: stage.into(),
+            change: TransitionChange::Enable,
+        })
+    };
+    let unknown = change("Nowhere", &mut scene).unwrap_err();
+    assert!(matches!(unknown, Refusal::UnknownStage { .. }), "{unknown}");
+    assert_eq!(change("Source", &mut scene), Err(Refusal::NoTransition));
+
+    let waiting = scene.commit("a1");
+    scene.succeed("make");
+    let without = pipeline("p", "Source > Build: make > Ship: ship");
+    scene.apply(Input::DefinitionLoaded(Box::new(without))).unwrap();
+    assert_eq!(scene.waiting_before("Deploy"), [waiting], "it keeps its version");
+    change("Deploy", &mut scene).unwrap();
+    assert_eq!(scene.running(), ["ship"]);
 }

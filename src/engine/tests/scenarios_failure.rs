@@ -4,7 +4,7 @@ use super::scene::{Scene, condition, operator, pipeline, rule, told, with_mode, 
 use std::sync::Arc;
 
 use crate::{
-    engine::{Fact, Refusal, Request, TransitionChange, state::Release},
+    engine::{Fact, Input, Refusal, Request, TransitionChange, state::Release},
     model::{ConditionResult::Rollback, ExecutionStatus::*, *},
 };
 
@@ -316,4 +316,35 @@ fn a_success_condition_may_ask_for_a_rollback() {
     scene.fail("probe@ON_SUCCESS");
     assert_eq!(scene.status(second), Failed);
     assert_eq!(scene.commits_at("ship"), ["c1"]);
+}
+
+#[test]
+fn an_action_is_tried_again_as_often_as_declared_and_waits_longer_each_time() {
+    let mut scene =
+        Scene::with(with_stage(pipeline("p", "Source > Build: make"), "Build", |stage| {
+            Arc::make_mut(&mut stage.actions[0]).retry = Some(retry(2, Span(5_000), 3));
+        }));
+    let execution = scene.commit("c1");
+    for delay in [5_000, 15_000] {
+        scene.fail("make");
+        scene.wait(Span(delay - 1));
+        assert!(scene.running().is_empty());
+        scene.wait(Span(1));
+        assert_eq!(scene.running(), ["make"]);
+    }
+    scene.fail("make");
+    assert_eq!(scene.status(execution), Failed);
+}
+
+#[test]
+fn a_stage_that_is_no_longer_declared_is_not_rolled_back() {
+    let mut scene = on_failure(OnFailure::Rollback);
+    scene.commit("c1");
+    scene.succeed("ship");
+    scene.commit("c2");
+    let without = pipeline("p", "Source > Publish: ship");
+    scene.apply(Input::DefinitionLoaded(Box::new(without))).unwrap();
+    let started = scene.engine.state().executions_started;
+    scene.fail("ship");
+    assert_eq!(scene.engine.state().executions_started, started);
 }

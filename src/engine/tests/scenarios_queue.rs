@@ -208,3 +208,42 @@ fn a_limit_of_the_runtime_lets_the_oldest_execution_go_first() {
     assert_eq!(scene.running(), ["make"], "who has waited goes before who goes on");
     assert_eq!(scene.commits_at("make"), ["c2"]);
 }
+
+#[test]
+fn a_limit_counts_only_what_it_limits() {
+    let limit = |stage: &mut Stage| stage.max_concurrent_actions = Some(1);
+    let mut limited = with_stage(pipeline("p", "Source > Build: a > Test: t, u"), "Build", limit);
+    let other = pipeline("q", "Source > Build: x, y");
+
+    let mut scene = Scene::with_all([limited.clone(), other.clone()]);
+    scene.commit_to("q", "main", "c1");
+    scene.commit_to("p", "main", "c2");
+    assert_eq!(scene.running(), ["a", "x", "y"], "a stage of that name elsewhere is another stage");
+    scene.commit_to("p", "topic", "c3");
+    assert_eq!(scene.commits_at("a"), ["c2"], "the lanes share the limit");
+    scene.succeed("a");
+    assert_eq!(scene.running(), ["a", "t", "u", "x", "y"], "what follows the stage is free");
+
+    limited.stages[1].max_concurrent_actions = None;
+    limited.max_concurrent_actions = Some(1);
+    let mut scene = Scene::with_all([limited, other]);
+    scene.commit_to("q", "main", "c1");
+    scene.commit_to("p", "main", "c2");
+    assert_eq!(scene.running(), ["a", "x", "y"]);
+    scene.commit_to("p", "topic", "c3");
+    scene.succeed("a");
+    assert_eq!(scene.commits_at("a"), ["c3"], "the limit of the pipeline spans its stages");
+    assert_eq!(scene.running(), ["a", "x", "y"]);
+}
+
+#[test]
+fn a_gate_opens_whatever_limit_is_reached() {
+    let definitions =
+        [pipeline("p", "Source > Build: make"), pipeline("q", "Source > Release: !gate")];
+    let mut scene = Scene::with_all(definitions);
+    scene.engine.limit_actions(Some(1));
+    scene.commit_to("p", "main", "c1");
+    scene.commit_to("q", "main", "c2");
+    assert_eq!(scene.running(), ["make"]);
+    scene.token();
+}
