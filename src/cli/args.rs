@@ -110,6 +110,10 @@ pub(super) enum Verb {
     /// Enables or disables the inbound transition of a stage
     #[command(subcommand)]
     Transition(Transition),
+    /// Pauses watching: new commits start nothing until it is resumed
+    Pause(Watching),
+    /// Resumes watching; the newest commit of each branch starts an execution, if there is a new one
+    Resume(Watching),
     /// Forgets a pipeline whose file is gone; its history stays (`DeletePipeline`)
     Delete(Delete),
     /// Shows where every execution stands (`GetPipelineState`)
@@ -304,6 +308,11 @@ pub(super) struct OverrideCondition {
     /// Why
     #[arg(short = 'm', long = "reason", required = true)]
     pub(super) reason: String,
+}
+
+#[derive(Args)]
+pub(super) struct Watching {
+    pub(super) pipeline: String,
 }
 
 #[derive(Args)]

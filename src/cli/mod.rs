@@ -28,7 +28,7 @@ use args::{Arguments, Verb};
 use clap::{CommandFactory, Parser};
 pub use exit::{Exit, Failure};
 
-use crate::{host::StateDir, runtime::RuntimeHandle, tui};
+use crate::{engine::WatchingChange, host::StateDir, runtime::RuntimeHandle, tui};
 
 /// Runs what the command line asks for and returns the exit code.
 pub async fn main() -> Exit {
@@ -71,6 +71,8 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Verb::Start(it)) => operate::start(state_dir()?, it).await,
         Some(Verb::Stop(it)) => operate::stop(state_dir()?, it).await,
         Some(Verb::Retry(it)) => operate::retry(state_dir()?, it).await,
+        Some(Verb::Pause(it)) => operate::watching(state_dir()?, it, WatchingChange::Pause).await,
+        Some(Verb::Resume(it)) => operate::watching(state_dir()?, it, WatchingChange::Resume).await,
         Some(Verb::Transition(it)) => operate::transition(state_dir()?, it).await,
         Some(Verb::Rollback(it)) => rollback::rollback(state_dir()?, it).await,
         Some(Verb::OverrideCondition(it)) => rollback::override_condition(state_dir()?, it).await,

@@ -9,7 +9,7 @@ use super::{
     target::{self, Target},
 };
 use crate::{
-    engine::{Board, Request, TransitionChange},
+    engine::{Board, Request, TransitionChange, WatchingChange},
     host::{StateDir, environment},
     model::{RetryMode, StageName, StopMode},
     runtime::{Operation, Receipt, RuntimeHandle},
@@ -108,6 +108,19 @@ pub(super) async fn transition(
     let operation =
         Operation::from(Request::SetStageTransition { pipeline: target.pipeline, stage, change });
     submit(&handle, operation).await?;
+    Ok(Exit::Done)
+}
+
+/// Pauses or resumes watching.
+pub(super) async fn watching(
+    state_dir: StateDir,
+    arguments: args::Watching,
+    change: WatchingChange,
+) -> Result<Exit, Failure> {
+    let (handle, board) = connect(state_dir).await?;
+    let pipeline = arguments.pipeline.as_str().into();
+    target::pipeline(&board, &pipeline)?;
+    submit(&handle, Request::SetWatching { pipeline, change }.into()).await?;
     Ok(Exit::Done)
 }
 

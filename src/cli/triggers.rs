@@ -47,6 +47,12 @@ pub(super) async fn triggers(
         output::json(&in_json(&name, &explanations, &declined));
     } else {
         explanations.iter().for_each(print);
+        let board = handle.board();
+        if board.borrow().pipeline(&name).is_some_and(|it| it.watching_paused.is_some()) {
+            output::line(format!(
+                "watching is paused: nothing starts until `stagegate resume {name}`"
+            ));
+        }
         for it in &declined {
             output::line(format!(
                 "recorded {}: on {} it started nothing: {}",

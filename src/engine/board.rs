@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{DeferredDecision, Note, Override};
+use super::state::{DeferredDecision, Note, Override, WatchingPaused};
 use crate::model::{
     ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken, Category,
     ConditionResult, ConditionStatus, ConditionType, EnvironmentVariableType, ErrorDetails,
@@ -34,6 +34,8 @@ pub struct PipelineCard {
     pub branches_seen: Option<usize>,
     /// A runtime has looked at its repositories and sees new commits.
     pub is_watched: bool,
+    /// Who has paused watching, and when.
+    pub watching_paused: Option<Box<WatchingPaused>>,
     /// What the shell knows and the engine does not: a broken file, a missing branch.
     pub notices: Vec<Notice>,
 }

@@ -39,6 +39,7 @@ impl Engine {
             lanes: self.lanes_in_order(name, pipeline),
             branches_seen: pipeline.sources.values().map(count_branches).max(),
             is_watched: false,
+            watching_paused: pipeline.watching_paused.clone(),
             notices: Vec::new(),
         })
     }

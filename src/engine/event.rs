@@ -92,6 +92,13 @@ pub enum Fact {
         revision: Option<RevisionId>,
         reason: String,
     },
+    /// New commits start nothing until it is resumed.
+    WatchingPaused {
+        by: Operator,
+    },
+    WatchingResumed {
+        by: Operator,
+    },
     ScheduleSet {
         action: ActionName,
         /// Absent if the schedule never comes again.
@@ -279,6 +286,8 @@ impl Fact {
             Self::ChangesAwaited { .. } => "ChangesAwaited",
             Self::ChangesListed { .. } => "ChangesListed",
             Self::StartDeclined { .. } => "StartDeclined",
+            Self::WatchingPaused { .. } => "WatchingPaused",
+            Self::WatchingResumed { .. } => "WatchingResumed",
             Self::ScheduleSet { .. } => "ScheduleSet",
             Self::TransitionEnabled { .. } => "TransitionEnabled",
             Self::TransitionDisabled { .. } => "TransitionDisabled",
@@ -337,6 +346,8 @@ impl Fact {
             | Self::ChangesAwaited { .. }
             | Self::ChangesListed { .. }
             | Self::StartDeclined { .. }
+            | Self::WatchingPaused { .. }
+            | Self::WatchingResumed { .. }
             | Self::ScheduleSet { .. }
             | Self::TransitionEnabled { .. }
             | Self::TransitionDisabled { .. } => None,

@@ -14,7 +14,7 @@ use super::{
     evolve_lanes::RECENT,
     state::{
         AwaitedChanges, Ended, Execution, Home, PipelineState, Place, Progress, Release,
-        StageExecution, State, Success, Transition, TransitionPosition,
+        StageExecution, State, Success, Transition, TransitionPosition, WatchingPaused,
     },
 };
 use crate::model::{
@@ -61,6 +61,11 @@ impl State {
             }
             // Recorded to be explained; nothing is different now.
             Fact::StartDeclined { .. } => {}
+            Fact::WatchingPaused { by } => {
+                let paused = WatchingPaused { by: by.clone(), at };
+                self.set_watching(&event.pipeline, Some(paused.into()));
+            }
+            Fact::WatchingResumed { .. } => self.set_watching(&event.pipeline, None),
             Fact::ScheduleSet { action, next } => {
                 self.set_schedule(&event.pipeline, action, *next);
             }
@@ -145,6 +150,7 @@ impl State {
             sources: BTreeMap::new(),
             awaited_changes: BTreeMap::new(),
             lanes: BTreeMap::new(),
+            watching_paused: None,
             client_request_tokens: VecDeque::new(),
         });
         // A source that now looks elsewhere, or at more, has not been seen yet.
@@ -171,6 +177,12 @@ impl State {
             };
             schedule(&old) == schedule(new)
         });
+    }
+
+    fn set_watching(&mut self, name: &PipelineName, paused: Option<Box<WatchingPaused>>) {
+        if let Some(pipeline) = self.pipelines.get_mut(name) {
+            pipeline.watching_paused = paused;
+        }
     }
 
     fn set_schedule(&mut self, name: &PipelineName, action: &ActionName, next: Option<Timestamp>) {

@@ -120,6 +120,10 @@ pub enum Request {
     DeletePipeline {
         pipeline: PipelineName,
     },
+    SetWatching {
+        pipeline: PipelineName,
+        change: WatchingChange,
+    },
     SetStageTransition {
         pipeline: PipelineName,
         stage: StageName,
@@ -131,6 +135,13 @@ pub enum Request {
 pub enum TransitionChange {
     Enable,
     Disable { reason: String },
+}
+
+/// Whether new commits start executions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WatchingChange {
+    Pause,
+    Resume,
 }
 
 /// How a revision at a gate relates to what that stage last succeeded with in that lane.

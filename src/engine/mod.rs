@@ -35,20 +35,21 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 mod triggers;
+mod watching;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use agenda::Agenda;
 pub use board::Board;
 pub use board_change::BoardChange;
 pub use effect::Effect;
 pub use event::{ActionRef, Event, Fact};
-pub use input::{Comparison, Input, Relation, Request, TransitionChange};
+pub use input::{Comparison, Input, Relation, Request, TransitionChange, WatchingChange};
 pub use refusal::{Refusal, RefusalKind};
 use rng::Rng;
 use state::{Home, State};
 
-use crate::model::{ActionName, ExecutionId, PipelineName, Timestamp};
+use crate::model::{ActionName, ExecutionId, PipelineName, SourceRevision, Timestamp};
 
 pub struct Engine {
     state: State,
@@ -61,6 +62,8 @@ pub struct Engine {
     room_was_made: bool,
     /// Sources whose heads were observed since this engine began; no part of what is stored.
     looked_at: BTreeSet<(PipelineName, ActionName)>,
+    /// What sources showed last while watching was paused.
+    unseen: BTreeMap<(PipelineName, ActionName), Vec<SourceRevision>>,
 }
 
 /// What came of one input.
@@ -90,6 +93,7 @@ impl Engine {
             held,
             room_was_made: false,
             looked_at: BTreeSet::new(),
+            unseen: BTreeMap::new(),
         }
     }
 
@@ -219,6 +223,9 @@ impl Engine {
                 self.override_condition(step, &pipeline, stage, execution, condition, why)
             }
             Request::DeletePipeline { pipeline } => self.delete_pipeline(step, &pipeline, by),
+            Request::SetWatching { pipeline, change } => {
+                self.set_watching(step, &pipeline, change, by)
+            }
             Request::SetStageTransition { pipeline, stage, change } => {
                 self.set_transition(step, &pipeline, stage, change, by)
             }

@@ -51,6 +51,9 @@ impl Engine {
     ) {
         let Some(pipeline) = self.state.pipelines.get(name) else { return };
         self.looked_at.insert((name.clone(), action.clone()));
+        if pipeline.watching_paused.is_some() {
+            return self.put_off(name, action, heads);
+        }
         let Some(known) = pipeline.sources.get(action) else {
             let heads = heads.into_iter().map(|head| (head.branch.clone(), head.into())).collect();
             self.record(step, name, Fact::BaselineTaken { action: action.clone(), heads });

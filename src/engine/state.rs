@@ -73,8 +73,17 @@ pub struct PipelineState {
     /// Heads whose changed files decide and are not listed yet, by source action and branch.
     pub awaited_changes: BTreeMap<ActionName, BTreeMap<String, AwaitedChanges>>,
     pub lanes: BTreeMap<Lane, LaneState>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watching_paused: Option<Box<WatchingPaused>>,
     /// What callers named their starts, so that asking twice starts once; the last few.
     pub client_request_tokens: VecDeque<(String, ExecutionId)>,
+}
+
+/// Who has paused watching, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchingPaused {
+    pub by: Operator,
+    pub at: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,6 +40,8 @@ pub fn sentence(event: &Event) -> Option<String> {
         Fact::ScheduleSet { action, next: None } => {
             format!("{pipeline}: the schedule of {action} never comes again")
         }
+        Fact::WatchingPaused { by } => format!("{pipeline}: watching paused by {by}"),
+        Fact::WatchingResumed { by } => format!("{pipeline}: watching resumed by {by}"),
         Fact::BranchDeleted { branch, .. } => {
             format!("{pipeline}: branch {} is gone", ansi::one_line(branch))
         }

@@ -11,8 +11,9 @@ use super::Definitions;
 use crate::{
     engine::{
         Board, Engine, Event, Fact,
-        board::{Notice, PipelineCard},
+        board::{Notice, PipelineCard, Severity},
     },
+    host::clock,
     model::{ActionName, PipelineName},
 };
 
@@ -112,6 +113,14 @@ impl Publisher {
                 continue;
             };
             card.notices = self.notices_of(Some(name));
+            card.notices.extend(card.watching_paused.as_ref().map(|paused| Notice {
+                severity: Severity::Remark,
+                text: format!(
+                    "watching paused by {} since {}: commits start nothing",
+                    paused.by,
+                    clock::local_date(paused.at)
+                ),
+            }));
             card.is_watched = self.watched.contains(name);
             self.cards.insert(name.clone(), Arc::new(card));
         }

@@ -98,6 +98,8 @@ fn decision(fact: &Fact) -> Option<Decision<'_>> {
         Fact::TransitionDisabled { stage, reason, by } => {
             Decision { stage: Some(stage.as_str()), reason, ..of("TransitionDisabled", by) }
         }
+        Fact::WatchingPaused { by } => of("WatchingPaused", by),
+        Fact::WatchingResumed { by } => of("WatchingResumed", by),
         Fact::PipelineDeleted { by } => of("PipelineDeleted", by),
         _ => return None,
     })

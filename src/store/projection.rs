@@ -34,6 +34,8 @@ fn project(rows: &Projection<'_>, event: &Event) -> rusqlite::Result<()> {
         | Fact::ChangesAwaited { .. }
         | Fact::ChangesListed { .. }
         | Fact::StartDeclined { .. }
+        | Fact::WatchingPaused { .. }
+        | Fact::WatchingResumed { .. }
         | Fact::ScheduleSet { .. }
         | Fact::TransitionEnabled { .. }
         | Fact::TransitionDisabled { .. }

@@ -71,6 +71,7 @@ commands! {
     EndNow, "end-now", "End the running actions and the runtime", [Dialog: ["X"]];
     Start, "start", "Start an execution of this lane", [Main: ["S"]];
     Watch, "watch-execution", "Tell me when this execution has ended, or no longer", [Main: ["w"]];
+    Pause, "pause", "Pause watching: commits start nothing; again to resume", [Main: ["p"]];
     Transition, "transition", "Disable or enable the transition into the stage", [Main: ["t"]];
     Follow, "follow", "Follow the log, or stop following", [Main: ["f"]];
     Wrap, "wrap", "Wrap long lines of the log", [Detail: ["w"]];
@@ -186,6 +187,7 @@ impl Command {
                 | Self::GiveWay
                 | Self::Note
                 | Self::Start
+                | Self::Pause
                 | Self::Transition
                 | Self::Background
                 | Self::EndWhenIdle

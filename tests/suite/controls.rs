@@ -156,6 +156,30 @@ fn an_approval_for_later_can_be_withdrawn_and_takes_effect_by_itself() {
 }
 
 #[test]
+fn paused_watching_outlives_the_runtime_and_starts_the_newest_commit_when_resumed() {
+    let home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    let watch = home.watch();
+    home.ok(&["pause", "p"]);
+    watch.wait_for("p: watching paused by sam");
+    home.commit("one");
+    watch.kill_hard();
+    let watch = home.watch_unready();
+    let newest = home.commit("two");
+    eventually("the runtime says that it is paused", || {
+        home.ok(&["status", "p"]).contains("watching paused by sam").then_some(())
+    });
+    let explained = home.ok(&["triggers", "p", &newest]);
+    assert!(explained.contains("`stagegate resume p`"), "{explained}");
+    home.ok(&["resume", "p"]);
+    let started = home.executions_become("p", 1);
+    assert_eq!(started[0]["sourceRevisions"][0]["revisionId"], newest.as_str());
+    let decisions = home.json(&["history", "p", "--decisions", "--json"]).to_string();
+    assert!(decisions.contains("WatchingPaused") && decisions.contains("WatchingResumed"));
+    assert_ne!(home.run(&["pause", "nowhere"]).code, 0);
+    drop(watch);
+}
+
+#[test]
 fn a_gate_gives_way_to_the_newest_behind_it() {
     let home = Home::with_pipeline(&pipeline("p", "main", GATE));
     let _watch = home.watch();

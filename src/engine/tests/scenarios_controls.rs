@@ -1,8 +1,8 @@
 //! Stop, retry and transitions.
 
-use super::scene::{Scene, pipeline};
+use super::scene::{Scene, operator, pipeline};
 use crate::{
-    engine::{Input, Refusal, Request, TransitionChange},
+    engine::{Engine, Input, Refusal, Request, TransitionChange, WatchingChange},
     model::{ActionStatus, ExecutionStatus::*, JobReport, JobSuccess, RetryMode, StopMode},
 };
 
@@ -155,4 +155,54 @@ fn a_transition_is_that_of_a_stage_there_is_or_was() {
     assert_eq!(scene.waiting_before("Deploy"), [waiting], "it keeps its version");
     change("Deploy", &mut scene).unwrap();
     assert_eq!(scene.running(), ["ship"]);
+}
+
+fn watching(scene: &mut Scene, change: WatchingChange) {
+    scene.request(Request::SetWatching { pipeline: "p".into(), change }).unwrap();
+}
+
+#[test]
+fn while_watching_is_paused_commits_start_nothing_and_then_the_newest_of_each_branch_does() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    scene.commit("a1");
+    scene.succeed("make");
+    watching(&mut scene, WatchingChange::Pause);
+    let by = scene.engine.board().pipelines[0].watching_paused.clone().unwrap().by;
+    assert_eq!(by, operator());
+    for (branch, id) in [("main", "a2"), ("topic", "b1"), ("main", "a3")] {
+        scene.push(branch, id);
+    }
+    assert!(scene.running().is_empty());
+    scene.start_by_hand("a0").unwrap();
+    assert_eq!(scene.commits_at("make"), ["a0"], "an operator still starts what he likes");
+    scene.succeed("make");
+    watching(&mut scene, WatchingChange::Resume);
+    assert_eq!(scene.commits_at("make"), ["a3", "b1"]);
+}
+
+#[test]
+fn pausing_twice_or_resuming_what_was_not_paused_records_nothing() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    watching(&mut scene, WatchingChange::Resume);
+    let count = |scene: &Scene| {
+        scene.log.iter().filter(|it| it.fact.kind().starts_with("Watching")).count()
+    };
+    assert_eq!(count(&scene), 0);
+    watching(&mut scene, WatchingChange::Pause);
+    watching(&mut scene, WatchingChange::Pause);
+    assert_eq!(count(&scene), 1);
+    watching(&mut scene, WatchingChange::Resume);
+    assert_eq!(count(&scene), 2);
+    assert!(scene.running().is_empty(), "nothing was pushed meanwhile");
+}
+
+#[test]
+fn a_runtime_that_starts_while_watching_is_paused_keeps_commits_back_too() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    watching(&mut scene, WatchingChange::Pause);
+    scene.engine = Engine::replay(&scene.log, 7);
+    scene.push("main", "a2");
+    assert!(scene.running().is_empty());
+    watching(&mut scene, WatchingChange::Resume);
+    assert_eq!(scene.commits_at("make"), ["a2"]);
 }

@@ -271,6 +271,12 @@ impl Scene {
         self.commit_to("p", branch, id)
     }
 
+    /// Moves a branch, whatever comes of it.
+    pub(super) fn push(&mut self, branch: &str, id: &str) {
+        self.heads.insert(("p".to_owned(), branch.to_owned()), id.to_owned());
+        self.observe("p");
+    }
+
     pub(super) fn commit_to(&mut self, pipeline: &str, branch: &str, id: &str) -> ExecutionId {
         self.heads.insert((pipeline.to_owned(), branch.to_owned()), id.to_owned());
         let started = self.engine.state().executions_started;

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     engine::{
         Comparison, Effect, Engine, Event, Fact, Input, Refusal, Relation, Request,
-        TransitionChange,
+        TransitionChange, WatchingChange,
         rng::Rng,
         state::{ActionExecution, Place, Progress, State},
     },
@@ -257,7 +257,7 @@ impl World {
             return Some(self.answer(revision));
         }
         let name = NAMES[self.pick(2) as usize];
-        match self.pick(32) {
+        match self.pick(33) {
             0..=4 => {
                 let branch = ["main", "topic"][self.pick(2) as usize].to_owned();
                 let next = self.heads.values().max().copied().unwrap_or(0) + 1;
@@ -313,6 +313,12 @@ impl World {
                     _ => self.now + Span::HOUR,
                 };
                 Some(Input::DeadlinePassed)
+            }
+            32 => {
+                let change =
+                    [WatchingChange::Pause, WatchingChange::Resume, WatchingChange::Resume]
+                        [self.pick(3) as usize];
+                self.request(Request::SetWatching { pipeline: name.into(), change })
             }
             23 | 24 => {
                 let revision = Box::new(revision("main", &format!("{:07}", self.heads["main"])));
@@ -628,7 +634,7 @@ fn simulation() {
 
 const NAMES: [&str; 2] = ["p", "q"];
 
-const ALL_FACTS: [&str; 43] = [
+const ALL_FACTS: [&str; 45] = [
     "PipelineDefined",
     "BaselineTaken",
     "HeadMoved",
@@ -671,6 +677,8 @@ const ALL_FACTS: [&str; 43] = [
     "ChangesAwaited",
     "ChangesListed",
     "StartDeclined",
+    "WatchingPaused",
+    "WatchingResumed",
     "StageStopped",
 ];
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Shop, decision, picture, press, review, text};
 use crate::{
-    engine::Relation,
+    engine::{Input, Relation},
     host::reports::Reports,
     model::{ActionExecutionId, ApprovalStatus, Span, TriggerType},
     runtime::{
@@ -180,9 +180,26 @@ fn a_dashboard_that_only_reads_decides_nothing() {
     ui.read_only = true;
     assert!(press(&mut ui, &mut now, "a y").is_empty(), "it shows what would ship, no more");
     press(&mut ui, &mut now, "esc");
-    for key in ["x", "S", "t", "B", "O", "W", "M"] {
+    for key in ["x", "S", "t", "B", "O", "W", "M", "p"] {
         assert!(press(&mut ui, &mut now, key).is_empty());
         assert!(ui.overlays.is_empty(), "{key} opened something");
+    }
+}
+
+#[test]
+fn watching_is_paused_and_resumed_by_one_key_and_the_header_says_so() {
+    let mut shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    for paused in [true, false] {
+        let wishes = press(&mut ui, &mut now, "p");
+        let [Wish::Submit(Operation::Plain(request))] = wishes.as_slice() else {
+            panic!("{wishes:?}")
+        };
+        let by = crate::host::environment::operator("test");
+        shop.apply(Input::Operator { request: (**request).clone(), by });
+        ui.set_board(shop.board());
+        let shown = crate::tui::text::of_buffer(&picture(&ui, now, 100, 24));
+        assert_eq!(shown.contains(" paused "), paused);
     }
 }
 

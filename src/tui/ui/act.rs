@@ -97,6 +97,7 @@ impl Ui {
             Command::GiveWay => self.at_gate(Dialog::give_way, now),
             Command::Note => self.at_gate(Dialog::note, now),
             Command::Transition => self.transition(now),
+            Command::Pause => self.pause(),
             Command::Theme => {
                 self.pick_theme();
                 Vec::new()

@@ -3,7 +3,7 @@
 use super::{Ui, Wish, dialog::Dialog};
 use crate::{
     engine::{
-        Request,
+        Request, WatchingChange,
         board::{GateAt, Severity, StageCard},
     },
     model::{ApprovalStatus, ConditionStatus, RetryMode, StageStatus, StopMode, Timestamp},
@@ -125,6 +125,17 @@ impl Ui {
             }
             None => self.retry(now),
         }
+    }
+
+    /// Pauses watching or resumes it; either is undone by the same key.
+    pub(super) fn pause(&self) -> Vec<Wish> {
+        let Some(card) = self.pipeline() else { return Vec::new() };
+        let change = match card.watching_paused {
+            None => WatchingChange::Pause,
+            Some(_) => WatchingChange::Resume,
+        };
+        let pipeline = card.name.clone();
+        vec![Wish::Submit(Request::SetWatching { pipeline, change }.into())]
     }
 
     pub(super) fn transition(&mut self, now: Timestamp) -> Vec<Wish> {

@@ -143,7 +143,7 @@ fn draw_waiting_for_first(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
         (seen, Role::Text),
     ];
     // A commit that comes before the first look is part of the baseline.
-    if pipeline.is_watched {
+    if pipeline.is_watched && pipeline.watching_paused.is_none() {
         let words = "The next commit starts an execution; S starts one now.";
         lines.push((words.to_owned(), Role::Muted));
     }

@@ -34,6 +34,9 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mu
     if scene.ui.disconnected {
         pen.write_right("  runtime gone  ", style(Role::Failed));
     }
+    if scene.ui.pipeline().is_some_and(|it| it.watching_paused.is_some()) {
+        pen.write_right(" paused ", style(Role::Badge));
+    }
     if failed > 0 {
         let words = format!("{} {failed} failed ", scene.look.glyphs.failed);
         pen.write_right(&words, style(Role::Failed));
