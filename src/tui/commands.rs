@@ -61,7 +61,7 @@ commands! {
     Confirm, "confirm", "Confirm what the dialog says", [Dialog: ["y"]];
     Retry, "retry", "Run the failed actions of the stage again", [Main: ["r", "ctrl+r"]];
     RetryAll, "retry-all", "Run the whole stage again", [Main: ["R"]];
-    Rollback, "rollback", "Run the stage as its last success before did", [Main: ["B"]];
+    Rollback, "rollback", "Run the stage as its last success before did; in the history, as that execution did", [Main: ["B"]];
     OverrideCondition, "override-condition", "Let the stage go on although its condition does not", [Main: ["O"]];
     Undo, "undo", "Take back an approval that has not taken effect yet", [Main: ["u"]];
     GiveWay, "give-way", "Close the gate for the newest execution behind it", [Main: ["W"]];

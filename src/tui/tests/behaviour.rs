@@ -187,6 +187,31 @@ fn a_dashboard_that_only_reads_decides_nothing() {
 }
 
 #[test]
+fn a_rollback_from_the_history_goes_back_to_the_execution_of_the_row() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    let id = "00000000-0000-4000-8000-000000000002";
+    press(&mut ui, &mut now, "h 3");
+    assert_eq!(ui.selection.stage.as_ref().unwrap().as_str(), "Test");
+    let elsewhere = ExecutionRecord { lane: "develop".into(), ..execution(&shop, id, "Succeeded") };
+    let question = Question::Executions("web-shop".into());
+    tell(&mut ui, &shop, question.clone(), Told::Executions(vec![elsewhere]));
+    press(&mut ui, &mut now, "B");
+    assert!(ui.overlays.is_empty(), "it ran in another lane");
+    let here = ExecutionRecord { lane: "main".into(), ..execution(&shop, id, "Succeeded") };
+    tell(&mut ui, &shop, question, Told::Executions(vec![here]));
+    press(&mut ui, &mut now, "B");
+    let asked = text(&picture(&ui, now, 100, 24));
+    assert!(asked.contains("Run Test again as it succeeded with"), "{asked}");
+    match press(&mut ui, &mut now, "y").as_slice() {
+        [Wish::Submit(Operation::RollbackStage { stage, target: Some(target), .. })] => {
+            assert_eq!((stage.as_str(), target.to_string().as_str()), ("Test", id));
+        }
+        wishes => panic!("{wishes:?}"),
+    }
+}
+
+#[test]
 fn watching_is_paused_and_resumed_by_one_key_and_the_header_says_so() {
     let mut shop = Shop::new();
     let (mut ui, mut now) = (shop.ui(), shop.now);

@@ -149,6 +149,8 @@ impl Ui {
         }
         match self.view {
             View::Board => Ok(()),
+            // The row says what to go back to.
+            View::History if command == Command::Rollback => Ok(()),
             View::Timeline => {
                 let here = self.stage().and_then(|it| it.execution.as_ref()).map(|it| it.id);
                 let same = self.execution() == here;

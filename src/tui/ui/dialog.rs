@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Ui, Wish, field::TextField};
 use crate::{
+    ansi,
     engine::{
         Request, TransitionChange,
         board::{GateAt, LaneCard, StageCard},
@@ -16,7 +17,7 @@ use crate::{
         ActionName, ApprovalStatus, ApprovalToken, ConditionType, ExecutionId, Lane, PipelineName,
         RetryMode, Span, StageName, StopMode, Timestamp,
     },
-    runtime::{Operation, review::Review},
+    runtime::{Operation, lookup::ExecutionRecord, review::Review},
     tui::{Leave, Ownership},
 };
 
@@ -87,6 +88,8 @@ pub(crate) enum Subject {
         pipeline: PipelineName,
         lane: Lane,
         stage: StageName,
+        /// The last success before what is there now, if absent.
+        target: Option<ExecutionId>,
     },
     /// What is asked for as it stands, apart from the text that is typed.
     Plain {
@@ -210,15 +213,25 @@ impl Dialog {
         pipeline: &PipelineName,
         lane: &Lane,
         stage: &StageName,
+        target: Option<&ExecutionRecord>,
         now: Timestamp,
     ) -> Self {
-        let lines = vec![
-            format!("Run {stage} again as the last success before what is there now did:"),
+        let mut lines = match target.and_then(|it| it.revisions.first()) {
+            None => {
+                vec![format!("Run {stage} again as the last success before what is there now did:")]
+            }
+            Some(revision) => vec![
+                format!("Run {stage} again as it succeeded with"),
+                ansi::one_line(&format!("{} {}:", revision.id.short(), revision.subject())),
+            ],
+        };
+        lines.push(
             "with its commit, artifacts and variables, as an execution of type ROLLBACK."
                 .to_owned(),
-        ];
+        );
         let (pipeline, lane, stage) = (pipeline.clone(), lane.clone(), stage.clone());
-        let subject = Subject::Rollback { pipeline, lane, stage };
+        let target = target.and_then(|it| it.id.parse().ok());
+        let subject = Subject::Rollback { pipeline, lane, stage, target };
         Self::new(subject, "Roll back stage".to_owned(), lines, now)
     }
 
@@ -482,8 +495,8 @@ impl Dialog {
                 };
                 Operation::from(Request::SetStageTransition { pipeline, stage, change })
             }
-            Subject::Rollback { pipeline, lane, stage } => {
-                Operation::RollbackStage { pipeline, lane, stage, target: None }
+            Subject::Rollback { pipeline, lane, stage, target } => {
+                Operation::RollbackStage { pipeline, lane, stage, target }
             }
             Subject::Plain { mut request, .. } => {
                 match request.as_mut() {

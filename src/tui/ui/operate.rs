@@ -49,11 +49,19 @@ impl Ui {
     pub(super) fn roll_back(&mut self, now: Timestamp) -> Vec<Wish> {
         let place = self.pipeline().zip(self.lane()).zip(self.stage());
         let Some(((pipeline, lane), stage)) = place else { return Vec::new() };
-        if stage.last_success.is_none() {
-            self.say(Severity::Remark, "this stage has never succeeded", now);
+        let target = self.execution_in_history(now);
+        let refusal = match target {
+            _ if stage.last_success.is_none() => Some("this stage has never succeeded"),
+            Some(it) if it.lane != lane.lane.as_str() => {
+                Some("that execution ran in another lane: select its lane and stage on the board")
+            }
+            _ => None,
+        };
+        if let Some(words) = refusal {
+            self.say(Severity::Remark, words, now);
             return Vec::new();
         }
-        let dialog = Dialog::rollback(&pipeline.name, &lane.lane, &stage.name, now);
+        let dialog = Dialog::rollback(&pipeline.name, &lane.lane, &stage.name, target, now);
         self.open_dialog(dialog)
     }
 

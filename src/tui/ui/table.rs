@@ -7,7 +7,7 @@ use super::{
 use crate::{
     engine::board::LaneCard,
     model::{ExecutionId, PipelineName, Timestamp},
-    runtime::lookup::{Question, Told},
+    runtime::lookup::{ExecutionRecord, Question, Told},
     tui::{look::Mark, theme::Role},
 };
 
@@ -137,6 +137,16 @@ impl Ui {
         };
         let same = rows.iter().position(|row| row.key == cursor.key);
         same.unwrap_or_else(|| cursor.at.min(rows.len().saturating_sub(1)))
+    }
+
+    /// Returns the execution under the cursor of the history.
+    pub(super) fn execution_in_history(&self, now: Timestamp) -> Option<&ExecutionRecord> {
+        let Told::Executions(executions) = self.knowledge.get(&self.table_question()?)? else {
+            return None;
+        };
+        let rows = self.table(now).rows;
+        let row = rows.get(self.cursor_in(&rows))?;
+        executions.iter().find(|it| it.id == row.key)
     }
 
     pub(super) fn move_cursor(&mut self, step: isize, now: Timestamp) {
