@@ -11,8 +11,15 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/dashboard.md");
 
 /// The part of the page that is made from the table of commands.
 fn keys() -> String {
-    let mut text = String::from("| command | keys | does |\n|---|---|---|\n");
+    let mut text = String::new();
+    let mut group = None;
     for command in Command::ALL {
+        if group.replace(command.group()) != Some(command.group()) {
+            let title = command.group().title();
+            let space = if text.is_empty() { "" } else { "\n" };
+            let _ =
+                writeln!(text, "{space}**{title}**\n\n| command | keys | does |\n|---|---|---|");
+        }
         let of = |context: Context| {
             let keys: Vec<_> =
                 command.default_keys(context).map(|key| format!("`{key}`")).collect();

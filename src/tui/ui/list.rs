@@ -11,10 +11,17 @@ use crate::tui::{
     keymap::Keymap,
 };
 
+pub(crate) enum Line<'a> {
+    Group(&'static str),
+    Command { at: usize, command: Command, keys: &'a str },
+}
+
 pub(crate) struct CommandList {
     pub title: &'static str,
     pub filter: TextField,
     pub selected: usize,
+    /// Whether the commands stand below what they are there for.
+    is_grouped: bool,
     /// The commands that can be chosen, with their keys here.
     offered: Vec<(Command, String)>,
 }
@@ -24,7 +31,7 @@ impl CommandList {
     pub(crate) fn help(context: Context, keymap: &Keymap) -> Self {
         let offered = Command::ALL.iter().map(|it| (*it, keymap.keys_in_words(*it, context)));
         let offered = offered.filter(|(_, keys)| !keys.is_empty()).collect();
-        Self { title: "Keys", filter: TextField::default(), selected: 0, offered }
+        Self { title: "Keys", filter: TextField::default(), selected: 0, is_grouped: true, offered }
     }
 
     /// Everything, what was used last first.
@@ -32,7 +39,13 @@ impl CommandList {
         let others = Command::ALL.iter().filter(|it| !recent.contains(it));
         let all = recent.iter().chain(others);
         let offered = all.map(|it| (*it, keymap.keys_in_words(*it, context))).collect();
-        Self { title: "Commands", filter: TextField::default(), selected: 0, offered }
+        Self {
+            title: "Commands",
+            filter: TextField::default(),
+            selected: 0,
+            is_grouped: false,
+            offered,
+        }
     }
 
     /// Returns the commands that fit what was typed, the best first.
@@ -63,6 +76,21 @@ impl CommandList {
             .collect();
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         found.into_iter().map(|(_, it)| it).collect()
+    }
+
+    /// Returns what is shown: the commands that fit, each with its position, below their groups as
+    /// long as nothing was typed.
+    pub(crate) fn lines(&self) -> Vec<Line<'_>> {
+        let grouped = self.is_grouped && self.filter.text().is_empty();
+        let mut group = None;
+        let mut lines = Vec::new();
+        for (at, (command, keys)) in self.matching().into_iter().enumerate() {
+            if grouped && group.replace(command.group()) != Some(command.group()) {
+                lines.push(Line::Group(command.group().title()));
+            }
+            lines.push(Line::Command { at, command: *command, keys });
+        }
+        lines
     }
 
     pub(crate) fn move_by(&mut self, step: isize) {
