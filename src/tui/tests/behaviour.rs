@@ -212,6 +212,17 @@ fn a_rollback_from_the_history_goes_back_to_the_execution_of_the_row() {
 }
 
 #[test]
+fn an_execution_whose_end_is_to_be_told_has_a_mark() {
+    let shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    for marked in [true, false] {
+        press(&mut ui, &mut now, "w");
+        let board = text(&picture(&ui, now, 120, 24));
+        assert_eq!(board.contains(" w  a1b2c3d"), marked, "{board}");
+    }
+}
+
+#[test]
 fn watching_is_paused_and_resumed_by_one_key_and_the_header_says_so() {
     let mut shop = Shop::new();
     let (mut ui, mut now) = (shop.ui(), shop.now);

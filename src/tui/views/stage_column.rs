@@ -79,6 +79,9 @@ fn draw_commit(scene: &Scene<'_>, stage: &StageCard, area: Rect, buffer: &mut Bu
     match &stage.execution {
         Some(execution) => {
             let revision = &execution.revision;
+            if scene.ui.watched.contains(&execution.id) {
+                pen.write(" w ", scene.style(Role::Badge)).skip(1);
+            }
             if execution.rollback_of.is_some() {
                 pen.write("ROLLBACK to", scene.style(Role::Waiting)).skip(1);
             }
