@@ -116,9 +116,9 @@ impl Publisher {
             card.notices.extend(card.watching_paused.as_ref().map(|paused| Notice {
                 severity: Severity::Remark,
                 text: format!(
-                    "watching paused by {} since {}: commits start nothing",
+                    "watching paused by {} since {}",
                     paused.by,
-                    clock::local_date(paused.at)
+                    clock::local_moment(paused.at, clock::now())
                 ),
             }));
             card.is_watched = self.watched.contains(name);

@@ -11,7 +11,7 @@ use crate::tui::{
 pub(super) fn draw(scene: &Scene<'_>, list: &CommandList, area: Rect, buffer: &mut Buffer) {
     let lines = list.lines();
     let height = area.height.saturating_sub(2).max(6);
-    let outer = centered(area, 84, height);
+    let outer = centered(area, 130, height);
     let inside = draw_box(scene, list.title, outer, buffer);
     if inside.height < 3 {
         return;
