@@ -78,6 +78,7 @@ commands! {
         Confirm, "confirm", "Confirm what the dialog says", [Dialog: ["y"]];
         SayNo, "say-no", "Reject at a gate; stop a running execution", [Main: ["x"], Dialog: ["x"]];
         Defer, "defer", "Let the decision take effect later", [Dialog: ["D"]];
+        MarkGate, "mark-gate", "Mark the gate in the list of what needs you; a and x then decide all that are marked", [Main: ["space"]];
         Undo, "undo", "Take back an approval that has not taken effect yet", [Main: ["u"]];
         GiveWay, "give-way", "Close the gate for the newest execution behind it", [Main: ["W"]];
         Note, "note", "Pin a note to the gate", [Main: ["M"]];

@@ -212,6 +212,60 @@ fn a_rollback_from_the_history_goes_back_to_the_execution_of_the_row() {
 }
 
 #[test]
+fn gates_that_are_marked_are_decided_together_and_each_is_listed() {
+    let mut shop = Shop::new();
+    shop.finish("lint", true);
+    shop.finish("unit", true);
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    press(&mut ui, &mut now, "space");
+    assert!(ui.marked.is_empty(), "only where they are listed");
+    press(&mut ui, &mut now, "7");
+    let gates: Vec<_> = shop.board().open_gates().map(|at| at.gate.token).collect();
+    assert_eq!(gates.len(), 2);
+    press(&mut ui, &mut now, "g g space space space");
+    assert_eq!(ui.marked.len(), 2, "what has failed is no gate");
+    assert_eq!(text(&picture(&ui, now, 100, 24)).matches("[x]").count(), 2);
+    assert!(press(&mut ui, &mut now, "a").is_empty());
+    let asked = text(&picture(&ui, now, 100, 24));
+    for words in ["web-shop / main: Release", "a1b2c3d", "web-shop / feature/", "d4e5f6a"] {
+        assert!(asked.contains(words), "{words}: {asked}");
+    }
+    let wishes = press(&mut ui, &mut now, "y");
+    let approved: Vec<_> = wishes
+        .iter()
+        .map(|wish| match wish {
+            Wish::Submit(Operation::PutApprovalResult { token, status, if_revision, .. }) => {
+                assert_eq!((*status, if_revision), (ApprovalStatus::Approved, &None));
+                *token
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(approved, gates);
+
+    assert!(press(&mut ui, &mut now, "x").is_empty());
+    assert!(press(&mut ui, &mut now, "esc y").is_empty(), "a reason is needed");
+    // Somebody else is faster.
+    let at = shop.board();
+    let at = at.open_gates().next().unwrap();
+    let request = crate::engine::Request::PutApprovalResult {
+        pipeline: at.pipeline.name.clone(),
+        stage: at.stage.name.clone(),
+        action: at.action.name.clone(),
+        token: at.gate.token,
+        status: ApprovalStatus::Approved,
+        summary: String::new(),
+        if_revision: None,
+        comparison: review(Relation::First, None).comparison,
+        effective_at: None,
+    };
+    shop.apply(Input::Operator { request, by: crate::host::environment::operator("test") });
+    ui.set_board(shop.board());
+    assert!(ui.overlays.is_empty(), "what it said is not true any more");
+    assert_eq!(ui.marked.len(), 1);
+}
+
+#[test]
 fn an_execution_whose_end_is_to_be_told_has_a_mark() {
     let shop = Shop::new();
     let (mut ui, mut now) = (shop.ui(), shop.now);

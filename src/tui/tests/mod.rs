@@ -153,6 +153,7 @@ fn press(ui: &mut Ui, now: &mut Timestamp, keys: &str) -> Vec<Wish> {
             "tab" => key(ui, KeyCode::Tab),
             "enter" => key(ui, KeyCode::Enter),
             "esc" => key(ui, KeyCode::Esc),
+            "space" => key(ui, KeyCode::Char(' ')),
             text => text.trim_matches('"').chars().for_each(|c| key(ui, KeyCode::Char(c))),
         }
     }

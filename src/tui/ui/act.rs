@@ -81,7 +81,13 @@ impl Ui {
         }
         match command {
             Command::Review => self.review(ApprovalStatus::Approved, now),
-            Command::SayNo if self.gate().is_some() => self.review(ApprovalStatus::Rejected, now),
+            Command::MarkGate => {
+                self.mark_gate(now);
+                Vec::new()
+            }
+            Command::SayNo if self.decides_marked() || self.gate().is_some() => {
+                self.review(ApprovalStatus::Rejected, now)
+            }
             Command::SayNo => self.stop(StopMode::Wait, now),
             Command::Abandon => self.stop(StopMode::Abandon, now),
             Command::Retry => self.retry(now),
@@ -149,6 +155,7 @@ impl Ui {
         }
         match self.view {
             View::Board => Ok(()),
+            View::Attention if self.decides_marked() => Ok(()),
             // The row says what to go back to.
             View::History if command == Command::Rollback => Ok(()),
             View::Timeline => {
@@ -274,9 +281,9 @@ impl Ui {
                 if let Some(missing) = dialog.missing(now) {
                     self.say(Severity::Remark, missing, now);
                 } else {
-                    let wish = dialog.wish(now);
+                    let wishes = dialog.wishes(now);
                     self.overlays.pop();
-                    return vec![wish];
+                    return wishes;
                 }
             }
             Command::Background | Command::EndWhenIdle | Command::EndNow

@@ -65,6 +65,11 @@ pub(crate) enum Subject {
         revision: String,
         status: ApprovalStatus,
     },
+    /// Several gates, each with its own token.
+    Gates {
+        gates: Vec<(ApprovalToken, PipelineName, StageName, ActionName)>,
+        status: ApprovalStatus,
+    },
     Stop {
         pipeline: PipelineName,
         execution: ExecutionId,
@@ -133,6 +138,46 @@ impl Dialog {
         match status {
             ApprovalStatus::Approved => dialog.with_field("comment", Required::No, false),
             ApprovalStatus::Rejected => dialog.with_field("reason", Required::Something, true),
+        }
+    }
+
+    /// Lists what each of the gates would let through.
+    pub(crate) fn gates(gates: &[GateAt<'_>], status: ApprovalStatus, now: Timestamp) -> Self {
+        let mut lines = Vec::new();
+        for at in gates {
+            let revision = &at.execution.revision;
+            let (pipeline, lane) = (&at.pipeline.name, at.lane.lane.label());
+            lines.push(ansi::one_line(&format!("{pipeline} / {lane}: {}", at.stage.name)));
+            let there = at.stage.last_success.as_ref().map(|it| &it.revision);
+            let there = there.map_or("nothing is there yet".to_owned(), |it| {
+                format!("in place of {} {}", it.id.short(), it.subject())
+            });
+            lines.push(ansi::one_line(&format!(
+                "  {} {}, {there}",
+                revision.id.short(),
+                revision.subject()
+            )));
+        }
+        lines.push(String::new());
+        lines.push(
+            "Each is decided by itself. A downgrade is refused and stays open: review it alone."
+                .to_owned(),
+        );
+        let names = gates.iter().map(|at| {
+            let place = (at.pipeline.name.clone(), at.stage.name.clone(), at.action.name.clone());
+            (at.gate.token, place.0, place.1, place.2)
+        });
+        let subject = Subject::Gates { gates: names.collect(), status };
+        match status {
+            ApprovalStatus::Approved => {
+                let title = format!("Approve {} gates", gates.len());
+                Self::new(subject, title, lines, now).with_field("comment", Required::No, false)
+            }
+            ApprovalStatus::Rejected => {
+                let title = format!("REJECT {} gates", gates.len());
+                let dialog = Self::new(subject, title, lines, now);
+                dialog.with_field("reason", Required::Something, true)
+            }
         }
     }
 
@@ -429,6 +474,8 @@ impl Dialog {
         match &self.subject {
             Subject::Gate { status: ApprovalStatus::Approved, .. } => "approve",
             Subject::Gate { status: ApprovalStatus::Rejected, .. } => "reject",
+            Subject::Gates { status: ApprovalStatus::Approved, .. } => "approve all",
+            Subject::Gates { status: ApprovalStatus::Rejected, .. } => "reject all",
             Subject::Stop { mode: StopMode::Wait, .. } => "stop",
             Subject::Stop { mode: StopMode::Abandon, .. } => "abandon",
             Subject::RetryAll { .. } => "retry",
@@ -442,9 +489,22 @@ impl Dialog {
     }
 
     /// Returns what confirming leads to.
-    pub(crate) fn wish(&self, now: Timestamp) -> Wish {
+    pub(crate) fn wishes(&self, now: Timestamp) -> Vec<Wish> {
         let typed = || self.field.as_ref().map_or("", |it| it.input.text()).trim().to_owned();
-        Wish::Submit(match self.subject.clone() {
+        let operation = match self.subject.clone() {
+            Subject::Gates { gates, status } => {
+                let decide = |(token, pipeline, stage, action)| Operation::PutApprovalResult {
+                    pipeline,
+                    stage,
+                    action,
+                    token,
+                    status,
+                    summary: typed(),
+                    if_revision: None,
+                    effective_at: None,
+                };
+                return gates.into_iter().map(decide).map(Wish::Submit).collect();
+            }
             Subject::Gate { token, pipeline, stage, action, revision, status } => {
                 let is_sha = self
                     .field
@@ -506,8 +566,9 @@ impl Dialog {
                 }
                 Operation::Plain(request)
             }
-            Subject::Quit => return Wish::Quit(Leave::Close),
-        })
+            Subject::Quit => return vec![Wish::Quit(Leave::Close)],
+        };
+        vec![Wish::Submit(operation)]
     }
 }
 

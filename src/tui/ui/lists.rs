@@ -75,10 +75,13 @@ impl Ui {
             };
             let since = attempt.map(|it| it.ended_at.unwrap_or(it.started_at));
             let commit = card.execution.as_ref().map(|it| &it.revision);
+            let token = attempt.and_then(|it| it.gate.as_ref()).map(|it| it.token);
+            let marked = token.is_some_and(|it| self.marked.contains(&it));
+            let sign = if marked { "[x] " } else { "" };
             Some(Row {
                 key: format!("{pipeline}/{lane}/{stage}/{action}"),
                 cells: vec![
-                    Cell::mark(mark, format!("{stage} / {action}")),
+                    Cell::mark(mark, format!("{sign}{stage} / {action}")),
                     Cell::role(
                         Role::Strong,
                         format!("{pipeline} / {}", ansi::one_line(lane.label())),

@@ -11,6 +11,7 @@ mod inspect;
 pub(super) mod knowledge;
 pub(super) mod list;
 mod lists;
+mod marked;
 mod operate;
 pub(super) mod past;
 pub(super) mod prompt;
@@ -105,6 +106,8 @@ pub(super) struct Ui {
     pub merged: Option<Merged>,
     /// Executions whose end is to be told.
     pub watched: BTreeSet<ExecutionId>,
+    /// Gates that are to be decided together.
+    pub marked: BTreeSet<ApprovalToken>,
     /// How many lines of a text fit on the screen.
     pub text_rows: usize,
     /// Nothing can be changed from here.
@@ -224,6 +227,7 @@ impl Ui {
             disconnected: false,
             merged: None,
             watched: BTreeSet::new(),
+            marked: BTreeSet::new(),
             text_rows: 0,
             read_only: false,
             theme: String::new(),
@@ -251,10 +255,14 @@ impl Ui {
         let open: Vec<ApprovalToken> = self.board.open_gates().map(|at| at.gate.token).collect();
         self.reviews.retain(|token, _| open.contains(token));
         self.asked_reviews.retain(|token| open.contains(token));
+        self.marked.retain(|token| open.contains(token));
         // A gate that somebody else has decided closes its dialog.
         self.overlays.retain(|overlay| match overlay {
             Overlay::Dialog(Dialog { subject: Subject::Gate { token, .. }, .. }) => {
                 open.contains(token)
+            }
+            Overlay::Dialog(Dialog { subject: Subject::Gates { gates, .. }, .. }) => {
+                gates.iter().all(|(token, ..)| open.contains(token))
             }
             Overlay::Dialog(_)
             | Overlay::Commands(_)

@@ -12,6 +12,9 @@ use crate::{
 
 impl Ui {
     pub(super) fn review(&mut self, status: ApprovalStatus, now: Timestamp) -> Vec<Wish> {
+        if let Some(wishes) = self.review_marked(status, now) {
+            return wishes;
+        }
         if let Some(at) = self.gate() {
             let dialog = Dialog::gate(at, status, now);
             self.open_dialog(dialog)

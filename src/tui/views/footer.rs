@@ -79,6 +79,15 @@ fn hints(scene: &Scene<'_>) -> Vec<(Command, &'static str)> {
     if ui.board.pipelines.is_empty() {
         return vec![(Command::Init, "init"), (Command::Demo, "demo"), (Command::Quit, "quit")];
     }
+    if ui.view == View::Attention && ui.focus == Pane::Board {
+        return vec![
+            (Command::Open, "open"),
+            (Command::Review, "review"),
+            (Command::MarkGate, "mark"),
+            (Command::Back, "board"),
+            (Command::Palette, "commands"),
+        ];
+    }
     if ui.view.is_table() && ui.focus == Pane::Board {
         return vec![
             (Command::Open, "open"),
