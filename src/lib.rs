@@ -13,3 +13,4 @@ pub mod runtime;
 pub mod store;
 pub mod supervisor;
 pub mod tui;
+mod words;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     engine::{Board, Refusal},
-    host::StateDir,
+    host::{StateDir, clock},
     model::{ApprovalStatus, Timestamp},
     runtime::{Operation, RuntimeHandle},
 };
@@ -55,8 +55,14 @@ async fn decide(
         return Ok(Exit::Done);
     };
     let done = format!("{stage}/{action} {}", status.as_str().to_lowercase());
-    submit(&handle, operation).await?;
-    output::line(done);
+    let receipt = submit(&handle, operation).await?;
+    match receipt.effective_at {
+        Some(at) => output::line(format!(
+            "{done} with effect from {}; until then `stagegate withdraw` takes it back",
+            clock::local_date(at)
+        )),
+        None => output::line(done),
+    }
     Ok(Exit::Done)
 }
 

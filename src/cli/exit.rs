@@ -106,7 +106,7 @@ impl From<SubmitError> for Failure {
                 ),
                 None => "it may be very busy; `stagegate status` tells once it answers".to_owned(),
             }),
-            SubmitError::Revision(_) | SubmitError::RuntimeGone | SubmitError::Connection(_) => {
+            SubmitError::Failed(_) | SubmitError::RuntimeGone | SubmitError::Connection(_) => {
                 Self::of(Exit::Usage, &error)
             }
         }

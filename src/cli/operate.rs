@@ -1,6 +1,6 @@
 //! `start`, `stop`, `retry` and `transition`.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use super::{
     Exit, Failure,
@@ -9,9 +9,10 @@ use super::{
     target::{self, Target},
 };
 use crate::{
+    definition,
     engine::{Board, Request, TransitionChange, WatchingChange},
     host::{StateDir, environment},
-    model::{RetryMode, StageName, StopMode},
+    model::{PipelineName, RetryMode, StageName, StopMode},
     runtime::{Operation, Receipt, RuntimeHandle},
 };
 
@@ -124,12 +125,19 @@ pub(super) async fn watching(
     Ok(Exit::Done)
 }
 
+/// Tells whether a file declares a pipeline, or could once it is mended.
+fn declares(file: &Path, pipeline: &PipelineName) -> bool {
+    std::fs::read_to_string(file).is_ok_and(|text| {
+        definition::parse(file, &text).map_or(true, |declared| declared.name == *pipeline)
+    })
+}
+
 /// Forgets a pipeline. While its file is there, the next look at it would bring it back.
 pub(super) async fn delete(state_dir: StateDir, arguments: args::Delete) -> Result<Exit, Failure> {
     let (handle, board) = connect(state_dir).await?;
     let pipeline = arguments.pipeline.as_str().into();
     let card = target::pipeline(&board, &pipeline)?;
-    if card.file.exists() {
+    if declares(&card.file, &pipeline) {
         let words = format!("{} still declares {pipeline}", card.file.display());
         return Err(Failure::usage(words).hint("remove or rename the file first"));
     }

@@ -16,6 +16,7 @@ use crate::{
     host::{StateDir, clock, environment},
     model::{ApprovalStatus, ExecutionId, Timestamp, TriggerType},
     runtime::{History, Operation, RuntimeHandle, narrate},
+    words,
 };
 
 /// How long our own runtime may take to look at the repository.
@@ -161,7 +162,8 @@ async fn at_gate(
     wait_for_approval: bool,
 ) -> Result<Option<Exit>, Failure> {
     let board = std::sync::Arc::clone(&handle.board().borrow());
-    let Some(at) = board.open_gates().find(|at| at.execution.id == execution) else {
+    let mut gates = board.open_gates().filter(|at| at.gate.deferred.is_none());
+    let Some(at) = gates.find(|at| at.execution.id == execution) else {
         return Ok(None);
     };
     if wait_for_approval {
@@ -169,15 +171,18 @@ async fn at_gate(
     }
     let target = format!("{}/{}/{}", at.pipeline.name, at.stage.name, at.action.name);
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        output::say(format!("stopped at the gate; decide with `stagegate approve {target}`"));
+        output::say(format!(
+            "stopped at the gate; decide with `stagegate approve {target} --execution {}`",
+            execution.short()
+        ));
         return Ok(Some(Exit::AtGate));
     }
     let review = handle.review(at).await;
     output::say(format!(
-        "{target}: {} commits by {} authors, {} files +{} -{}",
-        review.commit_count,
-        review.authors,
-        review.files.len(),
+        "{target}: {} by {}, {} +{} -{}",
+        words::count(review.commit_count, "commit"),
+        words::count(review.authors, "author"),
+        words::count(review.files.len(), "file"),
         review.added(),
         review.deleted()
     ));
@@ -200,7 +205,12 @@ async fn at_gate(
     if answer.is_empty() {
         return Ok(Some(Exit::AtGate));
     }
-    let approved = answer == yes;
+    let approved = answer == yes || answer.eq_ignore_ascii_case(&yes);
+    // A letter is no reason; whoever meant to approve must not have rejected.
+    if !approved && (answer.len() < 4 || !answer.contains(char::is_alphabetic)) {
+        output::say(format!("`{answer}` is neither {yes} nor a reason; nothing is decided"));
+        return Ok(Some(Exit::AtGate));
+    }
     let operation = Operation::PutApprovalResult {
         pipeline: at.pipeline.name.clone(),
         stage: at.stage.name.clone(),

@@ -136,6 +136,18 @@ pub struct LockCard {
     pub holder: Option<ExecutionId>,
 }
 
+impl LaneCard {
+    /// Returns the revision and the subject of what started last.
+    pub fn newest(&self) -> Option<(&RevisionId, &str)> {
+        let alive =
+            self.alive.iter().map(|it| (it.started_at, &it.revision.id, it.revision.subject()));
+        let ended = self.recent.iter().map(|it| (it.started_at, &it.revision, it.subject.as_str()));
+        // Of two that began at once the one under way counts.
+        let newest = ended.chain(alive).max_by_key(|it| it.0)?;
+        Some((newest.1, newest.2))
+    }
+}
+
 impl StageCard {
     /// Tells whether an execution holds the stage now.
     pub fn is_occupied(&self) -> bool {

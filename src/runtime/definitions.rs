@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use notify::{EventKind, RecursiveMode, Watcher};
@@ -30,6 +30,8 @@ use crate::{
 
 /// How long a burst of writes to a file may settle.
 const SETTLE: Duration = Duration::from_millis(30);
+/// How long a file may be gone, as while an editor saves it, before that means anything.
+const REPLACED: Duration = Duration::from_secs(1);
 /// How often the files are looked at in case an event was lost.
 const SAFETY_POLL: Duration = Duration::from_secs(60);
 
@@ -115,7 +117,6 @@ impl DefinitionFiles {
 
     fn read_again(&self) -> Readings {
         let readings = self.files().into_iter().filter_map(|path| {
-            // A file that is gone for a moment, as while an editor saves it, changes nothing.
             let text = std::fs::read_to_string(&path).ok()?;
             let reading = definition::parse(&path, &text);
             Some((path, reading))
@@ -133,7 +134,7 @@ pub(super) async fn watch(mut keeper: Keeper, files: DefinitionFiles, cancel: Ca
             () = cancel.cancelled() => return,
             () = wake.notified() => tokio::time::sleep(SETTLE).await,
             () = files.grown.notified() => watcher = start_watcher(&files, &wake),
-            () = tokio::time::sleep(SAFETY_POLL) => {}
+            () = tokio::time::sleep(keeper.pause()) => {}
         }
         keeper.take(files.read_again()).await;
         // The folder a file lies in may have been replaced.
@@ -179,6 +180,8 @@ pub(super) struct Keeper {
     inbox: mpsc::Sender<Message>,
     published: watch::Receiver<Published>,
     known: BTreeMap<PathBuf, Reading>,
+    /// Files that were not there at the last look.
+    missing: BTreeMap<PathBuf, Instant>,
     repositories: BTreeMap<PathBuf, (Vec<refs::Watched>, AbortOnDropHandle<()>)>,
 }
 
@@ -189,13 +192,19 @@ impl Keeper {
         inbox: mpsc::Sender<Message>,
         published: watch::Receiver<Published>,
     ) -> Self {
-        let (known, repositories) = (BTreeMap::new(), BTreeMap::new());
-        let mut keeper = Self { inbox, published, known, repositories };
+        let (known, missing, repositories) = Default::default();
+        let mut keeper = Self { inbox, published, known, missing, repositories };
         keeper.take(first).await;
         keeper
     }
 
+    /// Returns when to look again although nothing was heard.
+    fn pause(&self) -> Duration {
+        if self.missing.is_empty() { SAFETY_POLL } else { REPLACED }
+    }
+
     async fn take(&mut self, readings: Readings) {
+        self.forget_missing(&readings);
         for (path, reading) in readings.0 {
             if self.known.get(&path) == Some(&reading) {
                 continue;
@@ -208,6 +217,30 @@ impl Keeper {
         }
         self.note_unserved().await;
         self.watch_repositories();
+    }
+
+    fn forget_missing(&mut self, readings: &Readings) {
+        let there = |path: &PathBuf| readings.0.contains_key(path);
+        self.missing.retain(|path, _| !there(path));
+        for path in self.known.keys().filter(|path| !there(path)) {
+            self.missing.entry(path.clone()).or_insert_with(Instant::now);
+        }
+        let Self { known, missing, .. } = self;
+        missing.retain(|path, since| {
+            let gone = since.elapsed() >= REPLACED;
+            if gone {
+                known.remove(path);
+            }
+            !gone
+        });
+    }
+
+    /// Tells whether the file of a definition is served and still declares it, as far as it can be
+    /// read.
+    fn is_served(&self, definition: &Pipeline) -> bool {
+        self.known.get(&definition.file).is_some_and(|reading| {
+            reading.as_ref().map_or(true, |declared| declared.name == definition.name)
+        })
     }
 
     async fn load(&mut self, pipeline: Pipeline) {
@@ -228,8 +261,11 @@ impl Keeper {
             severity: Severity::Problem,
             text: format!("{}: {text}", path.display()),
         });
-        let pipeline = Some(name).filter(|_| notice.is_none());
-        let _ = self.inbox.send(Message::Notice { pipeline, origin, notice }).await;
+        if notice.is_none() {
+            let (pipeline, origin, notice) = (Some(name), origin.clone(), None);
+            let _ = self.inbox.send(Message::Notice { pipeline, origin, notice }).await;
+        }
+        let _ = self.inbox.send(Message::Notice { pipeline: None, origin, notice }).await;
     }
 
     /// Puts a problem on the pipeline that the file defined so far, else on the board itself.
@@ -247,17 +283,21 @@ impl Keeper {
         let _ = self.inbox.send(Message::Notice { pipeline, origin, notice }).await;
     }
 
-    /// Says of pipelines from earlier runs that nobody watches their commits now.
+    /// Says of pipelines that nobody watches their commits now, and why.
     async fn note_unserved(&self) {
         let definitions = Arc::clone(&self.published.borrow().definitions);
         for definition in definitions.values() {
-            let unserved = !self.known.contains_key(&definition.file);
-            let notice = unserved.then(|| Notice {
+            let (name, file) = (&definition.name, definition.file.display());
+            let why = if self.known.contains_key(&definition.file) {
+                format!("{file} no longer declares it; `stagegate delete {name}` forgets it")
+            } else if definition.file.exists() {
+                format!("this runtime does not serve {file}; start it with -f to do so")
+            } else {
+                format!("{file} is gone; `stagegate delete {name}` forgets the pipeline")
+            };
+            let notice = (!self.is_served(definition)).then(|| Notice {
                 severity: Severity::Remark,
-                text: format!(
-                    "commits are not watched: this runtime does not serve {}; start it with -f to do so",
-                    definition.file.display()
-                ),
+                text: format!("commits are not watched: {why}"),
             });
             let pipeline = Some(definition.name.clone());
             let message = Message::Notice { pipeline, origin: Origin::Serving, notice };
@@ -269,7 +309,7 @@ impl Keeper {
         let mut wanted: BTreeMap<PathBuf, Vec<refs::Watched>> = BTreeMap::new();
         // What was published last: a file that is broken now is watched as it was.
         let definitions = Arc::clone(&self.published.borrow().definitions);
-        let served = definitions.values().filter(|it| self.known.contains_key(&it.file));
+        let served = definitions.values().filter(|it| self.is_served(it));
         for (name, source) in served.flat_map(|it| sources(it)) {
             wanted.entry(source.repository.clone()).or_default().push((name, source));
         }

@@ -21,7 +21,7 @@ pub enum SubmitError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("{0}")]
-    Revision(String),
+    Failed(String),
     #[error("the runtime has ended")]
     RuntimeGone,
     #[error("the runtime{} does not answer", crate::host::state_dir::process(*.pid))]
@@ -80,6 +80,8 @@ pub struct Receipt {
     pub execution: Option<ExecutionId>,
     /// Nothing happens until a runtime starts: the decision was only written down.
     pub recorded_only: bool,
+    /// When a decision takes effect, if not at once.
+    pub effective_at: Option<Timestamp>,
 }
 
 impl Receipt {
@@ -88,7 +90,12 @@ impl Receipt {
             Fact::ExecutionStarted { execution, .. } => Some(*execution),
             _ => None,
         });
-        Self { execution: step.started_before.or(started), recorded_only: false }
+        let effective_at = step.events.iter().find_map(|event| match &event.fact {
+            Fact::ApprovalDeferred { effective_at, .. } => Some(*effective_at),
+            _ => None,
+        });
+        let execution = step.started_before.or(started);
+        Self { execution, recorded_only: false, effective_at }
     }
 }
 
@@ -237,7 +244,7 @@ async fn look_up_revision(
     let refs =
         branch.as_ref().map_or(WatchedRefs::BranchName, |_| definition.watched_refs(&primary.name));
     let source = Source::of(primary, &definition.base_directory()).watching(refs);
-    let failed = |error: crate::host::GitError| SubmitError::Revision(error.to_string());
+    let failed = |error: crate::host::GitError| SubmitError::Failed(error.to_string());
     let git_dir = git::common_dir(&source.repository).await.map_err(failed)?;
     let heads = source.heads(&git_dir).await.map_err(failed)?;
     let names = || heads.iter().map(|it| it.branch.as_str()).collect::<Vec<_>>().join(", ");
@@ -250,14 +257,14 @@ async fn look_up_revision(
         }
         (BranchName::Exact(own), Some(asked)) => {
             let words = format!("{pipeline} releases the branch {own}, not {asked}");
-            return Err(SubmitError::Revision(words));
+            return Err(SubmitError::Failed(words));
         }
         (BranchName::Glob(_), Some(asked)) => asked,
         (BranchName::Glob(_), None) if heads.len() == 1 => heads[0].branch.clone(),
         (BranchName::Glob(_), None) => {
             let words =
                 format!("{pipeline} has several branches ({}): say which with --branch", names());
-            return Err(SubmitError::Revision(words));
+            return Err(SubmitError::Failed(words));
         }
     };
     let head = heads.iter().find(|head| head.branch == branch);
@@ -271,7 +278,7 @@ async fn look_up_revision(
                 "there is no branch {branch} in {} for {pipeline}; matching: {there}",
                 source.repository.display()
             );
-            Err(SubmitError::Revision(words))
+            Err(SubmitError::Failed(words))
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Raised whenever client and runtime could misunderstand each other.
-const PROTOCOL: u32 = 2;
+const PROTOCOL: u32 = 3;
 /// How long a runtime may take from its lock to its socket, and how often to look.
 const START_UP: std::time::Duration = std::time::Duration::from_secs(5);
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
@@ -278,7 +278,7 @@ pub(super) async fn submit(
     match within(OPERATION, state_dir, call(state_dir, Call::Submit { operation, by })).await? {
         Answer::Receipt(receipt) => Ok(receipt),
         Answer::Refused(refusal) => Err(SubmitError::Refused(*refusal)),
-        Answer::Failed(words) => Err(SubmitError::Connection(words)),
+        Answer::Failed(words) => Err(SubmitError::Failed(words)),
         _ => Err(unexpected()),
     }
 }
@@ -286,7 +286,7 @@ pub(super) async fn submit(
 pub(super) async fn collect(state_dir: &StateDir, dry_run: bool) -> Result<Removed, SubmitError> {
     match call(state_dir, Call::Collect { dry_run }).await? {
         Answer::Removed(removed) => Ok(removed),
-        Answer::Failed(words) => Err(SubmitError::Connection(words)),
+        Answer::Failed(words) => Err(SubmitError::Failed(words)),
         _ => Err(unexpected()),
     }
 }
@@ -310,7 +310,7 @@ pub(super) async fn end(
 async fn tell(state_dir: &StateDir, body: Call) -> Result<(), SubmitError> {
     match within(OPERATION, state_dir, call(state_dir, body)).await? {
         Answer::Done => Ok(()),
-        Answer::Failed(words) => Err(SubmitError::Connection(words)),
+        Answer::Failed(words) => Err(SubmitError::Failed(words)),
         _ => Err(unexpected()),
     }
 }
@@ -331,7 +331,7 @@ pub(super) async fn follow(
     let first = within(BOARD, state_dir, first).await?;
     let board = match receive(&first)? {
         Answer::Board(board) => board,
-        Answer::Failed(words) => return Err(SubmitError::Connection(words)),
+        Answer::Failed(words) => return Err(SubmitError::Failed(words)),
         _ => return Err(unexpected()),
     };
     let (sender, receiver) = watch::channel(board);

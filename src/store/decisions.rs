@@ -5,7 +5,7 @@ use rusqlite::{Transaction, params};
 use super::{History, StoreError, history::parsed};
 use crate::{
     engine::{Event, Fact},
-    model::{Operator, PipelineName, SourceRevision, Timestamp},
+    model::{ApprovalStatus, Operator, PipelineName, SourceRevision, Timestamp},
 };
 
 /// A decision, and what it was about at that moment.
@@ -68,7 +68,7 @@ fn decision(fact: &Fact) -> Option<Decision<'_>> {
             stage: Some(action.stage.as_str()),
             subject: Some(action.action.as_str()),
             reason: &decision.summary,
-            ..of("ApprovalDeferred", &decision.by)
+            ..of(deferred_kind(decision.status), &decision.by)
         },
         Fact::ApprovalWithdrawn { action, by } => Decision {
             stage: Some(action.stage.as_str()),
@@ -103,6 +103,14 @@ fn decision(fact: &Fact) -> Option<Decision<'_>> {
         Fact::PipelineDeleted { by } => of("PipelineDeleted", by),
         _ => return None,
     })
+}
+
+/// A decision for later says what was decided.
+fn deferred_kind(status: ApprovalStatus) -> &'static str {
+    match status {
+        ApprovalStatus::Approved => "ApprovalDeferred",
+        ApprovalStatus::Rejected => "RejectionDeferred",
+    }
 }
 
 impl History {

@@ -80,7 +80,7 @@ commands! {
         Defer, "defer", "Let the decision take effect later", [Dialog: ["D"]];
         MarkGate, "mark-gate", "Mark the gate in the list of what needs you; a and x then decide all that are marked", [Main: ["space"]];
         Undo, "undo", "Take back an approval that has not taken effect yet", [Main: ["u"]];
-        GiveWay, "give-way", "Close the gate for the newest execution behind it", [Main: ["W"]];
+        GiveWay, "give-way", "Close the gate for the newest execution behind it", [Main: ["W"], Dialog: ["W"]];
         Note, "note", "Pin a note to the gate", [Main: ["M"]];
         Diff, "diff", "What has changed since the stage last succeeded", [Main: ["d"], Dialog: ["d"]];
         Patch, "patch", "The selected commit with its message and patch", [Dialog: ["enter"]];

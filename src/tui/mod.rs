@@ -35,7 +35,7 @@ pub use settings::{GlyphSet, Settings, SettingsFile};
 use signals::Signals;
 use terminal::Screen;
 pub use terminal::require as require_terminal;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use ui::{Merged, Paged, Ui, UserLine, past::Past};
 
 use crate::{
@@ -79,6 +79,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 const SILENCE: Span = Span(120_000);
 /// Logs may grow faster than anybody reads: frames are at least this far apart.
 const FRAME: Duration = Duration::from_millis(30);
+/// How often a dashboard without a runtime looks whether there is one again.
+const REATTACH: Duration = Duration::from_secs(1);
 
 /// What background work has brought.
 enum Answer {
@@ -89,6 +91,8 @@ enum Answer {
     Changed,
     Review(ApprovalToken, Box<Review>),
     Submitted(Result<Receipt, SubmitError>),
+    /// There is a runtime again.
+    Attached(RuntimeHandle),
 }
 
 /// A dashboard without a terminal, for measurements.
@@ -165,6 +169,7 @@ pub async fn run(
         notices: Notices::of(&first),
         focused: None,
         chosen_theme: memory.theme,
+        board,
         board_is_over: false,
         sizes: BTreeMap::new(),
         _watched: watched,
@@ -173,7 +178,7 @@ pub async fn run(
     if let Some(words) = remark {
         dashboard.ui.say(Severity::Problem, words, clock::now());
     }
-    let left = dashboard.serve(board, inbox, &mut signals).await;
+    let left = dashboard.serve(inbox, &mut signals).await;
     Memory::of(&dashboard.ui, dashboard.chosen_theme.clone())
         .keep(dashboard.handle.state_dir().path());
     left
@@ -197,6 +202,7 @@ struct Dashboard {
     focused: Option<bool>,
     /// What was chosen here, the last time or now; flags and settings are no choice.
     chosen_theme: Option<String>,
+    board: watch::Receiver<Arc<Board>>,
     /// No more boards come.
     board_is_over: bool,
     /// How long each running action's log was, and since when.
@@ -221,7 +227,6 @@ enum Lend {
 impl Dashboard {
     async fn serve(
         &mut self,
-        mut board: tokio::sync::watch::Receiver<Arc<Board>>,
         mut inbox: mpsc::Receiver<Answer>,
         signals: &mut Signals,
     ) -> io::Result<Leave> {
@@ -243,10 +248,10 @@ impl Dashboard {
                     flow = self.event(event?)?;
                 }
                 Some(answer) = inbox.recv() => self.answer(answer),
-                changed = board.changed(), if !self.board_is_over => {
+                changed = self.board.changed(), if !self.board_is_over => {
                     match changed {
                         Ok(()) => {
-                            let newest = Arc::clone(&board.borrow_and_update());
+                            let newest = Arc::clone(&self.board.borrow_and_update());
                             self.notify(&newest);
                             self.ui.set_board(newest);
                         }
@@ -254,6 +259,7 @@ impl Dashboard {
                             self.board_is_over = true;
                             // Where there was no runtime none has gone.
                             self.ui.disconnected = self.handle.has_runtime();
+                            self.look_for_runtime();
                         }
                     }
                     // Whatever else changes within a frame goes into the same picture.
@@ -279,6 +285,23 @@ impl Dashboard {
                 }
             }
         }
+    }
+
+    /// Attaches to the next runtime, where the one that is gone was another process.
+    fn look_for_runtime(&self) {
+        if !self.ui.disconnected || self.ui.ownership != Ownership::Attached {
+            return;
+        }
+        let (state_dir, answers) = (self.handle.state_dir().clone(), self.answers.clone());
+        tokio::spawn(async move {
+            while !answers.is_closed() {
+                tokio::time::sleep(REATTACH).await;
+                if let Ok(Some(handle)) = RuntimeHandle::attach(state_dir.clone()).await {
+                    let _ = answers.send(Answer::Attached(handle)).await;
+                    return;
+                }
+            }
+        });
     }
 
     fn lend(&mut self, lend: Lend) -> io::Result<()> {

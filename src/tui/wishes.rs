@@ -139,6 +139,15 @@ impl Dashboard {
                     self.ui.say(Severity::Problem, error.to_string(), now);
                 }
             }
+            Answer::Attached(handle) => {
+                self.board = handle.board();
+                self.board_is_over = false;
+                self.ui.disconnected = false;
+                let newest = Arc::clone(&self.board.borrow_and_update());
+                self.ui.set_board(newest);
+                self.handle = handle;
+                self.ui.say(Severity::Remark, "there is a runtime again", now);
+            }
             Answer::Review(token, review) => self.ui.set_review(token, *review),
             Answer::Submitted(Ok(_)) => {}
             Answer::Submitted(Err(error)) => {

@@ -238,3 +238,31 @@ fn a_pipeline_without_its_file_can_be_deleted_and_keeps_its_history() {
     assert!(!home.ok(&["status"]).contains("p  version"));
     assert_eq!(home.executions("p").len(), 1, "the history stays");
 }
+
+#[test]
+fn a_pipeline_its_file_does_not_declare_starts_nothing_and_can_be_deleted() {
+    let stages = stage("Build", "make", "commands = [\"true\"]");
+    let home = Home::with_pipeline(&pipeline("old", "main", &stages));
+    let _watch = home.watch();
+    home.write_pipeline(&pipeline("new", "main", &stages));
+    let says = |name: &str, words: &str| {
+        eventually(words, || home.ok(&["status", name]).contains(words).then_some(()));
+    };
+    says("old", "no longer declares it");
+    eventually("the new one is watched", || {
+        home.run(&["status", "new"]).stdout.contains("new  version 1").then_some(())
+    });
+    home.commit("change");
+    home.newest_becomes("new", "Succeeded");
+    assert!(home.executions("old").is_empty(), "nobody asked for it");
+    home.ok(&["delete", "old"]);
+
+    let file = home.repository().join("stagegate.toml");
+    std::fs::remove_file(&file).unwrap();
+    says("new", "is gone");
+    let unseen = home.commit("while the file was gone");
+    home.write_pipeline(&pipeline("new", "main", &stages));
+    let executions = home.executions_become("new", 2);
+    assert_eq!(executions[0]["sourceRevisions"][0]["revisionId"], unseen.as_str());
+    assert!(!home.ok(&["status", "new"]).contains("is gone"));
+}

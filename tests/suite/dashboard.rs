@@ -241,8 +241,13 @@ fn a_second_dashboard_attaches_and_both_see_the_same() {
     home.newest_becomes("shop", "Succeeded");
     watch.kill_hard();
     terminal.wait_for("runtime gone");
+    let watch = home.watch_unready();
+    terminal.wait_until_gone("runtime gone");
+    home.commit("feat: plums");
+    terminal.wait_for("waits for you");
     terminal.keys(&["q"]);
     terminal.wait_for("ready>");
+    drop(watch);
 }
 
 #[test]

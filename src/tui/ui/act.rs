@@ -300,6 +300,10 @@ impl Ui {
                 }];
             }
             Command::SayNo => dialog.reject_instead(),
+            Command::GiveWay if is_gate => {
+                self.overlays.pop();
+                return self.at_gate(Dialog::give_way, now);
+            }
             Command::Defer if is_gate => dialog.defer(),
             Command::Diff if is_gate => self.diff(now),
             Command::Patch if is_gate => self.patch(),

@@ -282,9 +282,7 @@ fn stage_cell(stage: &StageCard) -> Cell {
 }
 
 fn newest_subject(lane: &LaneCard) -> String {
-    let alive = lane.alive.first().map(|it| it.revision.subject().to_owned());
-    let subject = alive.or(lane.recent.first().map(|it| it.subject.clone()));
-    ansi::one_line(&subject.unwrap_or_default())
+    ansi::one_line(lane.newest().map_or("", |(_, subject)| subject))
 }
 
 /// One glyph an execution, the newest last.

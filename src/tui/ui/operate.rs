@@ -6,6 +6,7 @@ use crate::{
         Request, WatchingChange,
         board::{GateAt, Severity, StageCard},
     },
+    host::clock,
     model::{ApprovalStatus, ConditionStatus, RetryMode, StageStatus, StopMode, Timestamp},
     runtime::Operation,
 };
@@ -14,6 +15,16 @@ impl Ui {
     pub(super) fn review(&mut self, status: ApprovalStatus, now: Timestamp) -> Vec<Wish> {
         if let Some(wishes) = self.review_marked(status, now) {
             return wishes;
+        }
+        if let Some(decided) = self.gate().and_then(|at| at.gate.deferred.clone()) {
+            let words = format!(
+                "{} by {}, with effect from {}: u takes it back",
+                decided.decision.status,
+                decided.decision.by,
+                clock::local_moment(decided.effective_at, now)
+            );
+            self.say(Severity::Remark, words, now);
+            return Vec::new();
         }
         if let Some(at) = self.gate() {
             let dialog = Dialog::gate(at, status, now);

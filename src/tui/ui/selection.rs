@@ -165,7 +165,10 @@ pub(crate) fn attention(board: &Board) -> Vec<Place> {
                     },
                     is_gate,
                 };
-                if let Some((action, _, _)) = stage.open_gate() {
+                let gate = stage.open_gate();
+                // What is decided for later needs nobody.
+                let gate = gate.filter(|(_, _, gate)| gate.deferred.is_none());
+                if let Some((action, _, _)) = gate {
                     places.push(place(&action.name, true));
                 } else if stage.status == Some(StageStatus::Failed) {
                     let failed = stage.actions.iter().find(|it| {

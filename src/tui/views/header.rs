@@ -32,7 +32,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mu
         pen.write_right(" reads only ", style(Role::Badge));
     }
     if scene.ui.disconnected {
-        pen.write_right("  runtime gone  ", style(Role::Failed));
+        pen.write_right("  runtime gone, looking for another  ", style(Role::Failed));
     }
     if scene.ui.pipeline().is_some_and(|it| it.watching_paused.is_some()) {
         pen.write_right(" paused ", style(Role::Badge));

@@ -107,10 +107,9 @@ fn draw_row(scene: &Scene<'_>, row: &Row<'_>, area: Rect, buffer: &mut Buffer, h
             hits.add(area, Target::Lane { pipeline: pipeline.name.clone(), lane: lane_name });
             let mark = Mark::of_lane(lane);
             let marker = if selected { scene.look.glyphs.selected } else { " " };
-            let newest = lane.alive.first().map(|it| it.revision.id.short().to_owned());
-            let newest = newest.or(lane.recent.first().map(|it| it.revision.short().to_owned()));
+            let newest = lane.newest().map_or("", |(revision, _)| revision.short());
             let mut pen = scene.pen(buffer, area, 0);
-            pen.write_right(&newest.unwrap_or_default(), scene.style(Role::Muted));
+            pen.write_right(newest, scene.style(Role::Muted));
             pen.write(marker, scene.style(Role::Focus)).skip(1);
             pen.write(mark.glyph(scene.look, scene.beat), scene.style(mark.role())).skip(1);
             let role = if selected { Role::Strong } else { Role::Text };

@@ -17,6 +17,7 @@ use crate::{
         theme::Role,
         ui::dialog::{Dialog, Subject},
     },
+    words,
 };
 
 /// Pieces of one line.
@@ -89,8 +90,8 @@ fn subject_line(scene: &Scene<'_>, at: GateAt<'_>) -> Line {
 fn relation_lines(scene: &Scene<'_>, at: GateAt<'_>, review: &Review) -> Vec<Line> {
     let candidate = at.execution.revision.id.short();
     let text = scene.style(Role::Text);
-    let counts =
-        |words: &str| format!("{} {words}  {} authors  ", review.commit_count, review.authors);
+    let (commits, authors) =
+        (words::count(review.commit_count, "commit"), words::count(review.authors, "author"));
     let deployed = at.stage.last_success.as_ref();
     let since = deployed.map_or_else(String::new, |it| {
         format!(
@@ -110,7 +111,7 @@ fn relation_lines(scene: &Scene<'_>, at: GateAt<'_>, review: &Review) -> Vec<Lin
             lines.push(vec![(format!("{candidate} is what is deployed already"), text)]);
         }
         Relation::Newer => {
-            lines.push(vec![(format!("{since}{candidate}  {}", counts("commits")), text)]);
+            lines.push(vec![(format!("{since}{candidate}  {commits}  {authors}  "), text)]);
         }
         Relation::Downgrade | Relation::Unknown => {
             let deployed = deployed.map_or("", |it| it.revision.id.short());
@@ -120,8 +121,7 @@ fn relation_lines(scene: &Scene<'_>, at: GateAt<'_>, review: &Review) -> Vec<Lin
                 ),
                 _ => format!(
                     "DOWNGRADE: {candidate} is older than, or no descendant of, {deployed}; \
-                     these {} commits would go away:",
-                    review.commit_count
+                     {commits} would go away:"
                 ),
             };
             lines.push(vec![(words, scene.style(Role::Failed))]);
@@ -129,7 +129,7 @@ fn relation_lines(scene: &Scene<'_>, at: GateAt<'_>, review: &Review) -> Vec<Lin
     }
     if !review.files.is_empty() {
         let mut line: Line = vec![
-            (format!("{} files ", review.files.len()), text),
+            (format!("{} ", words::count(review.files.len(), "file")), text),
             (format!("+{} ", review.added()), scene.style(Role::Added)),
             (format!("-{}  ", review.deleted()), scene.style(Role::Deleted)),
         ];

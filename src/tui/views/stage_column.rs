@@ -66,7 +66,10 @@ fn draw_title(
     let style = scene.style(role).add_modifier(ratatui::style::Modifier::BOLD);
     pen.write(stage.name.as_str(), style).skip(1);
     let word = match stage.status {
-        Some(StageStatus::InProgress) if stage.open_gate().is_some() => "waits for you",
+        Some(StageStatus::InProgress) if stage.open_gate().is_some() => {
+            let decided = stage.open_gate().is_some_and(|(.., gate)| gate.deferred.is_some());
+            if decided { "decided" } else { "waits for you" }
+        }
         Some(status) => status.as_str(),
         None => "",
     };
