@@ -1,6 +1,6 @@
 //! `events`: what has happened, a line each.
 
-use super::{Exit, Failure, args::Events, output};
+use super::{Exit, Failure, args::Events, output, target};
 use crate::{
     engine::Event,
     host::{StateDir, clock},
@@ -10,9 +10,16 @@ use crate::{
 
 pub(super) async fn events(state_dir: StateDir, arguments: Events) -> Result<Exit, Failure> {
     let handle = super::open(state_dir).await?;
+    if !handle.state_dir().exists() {
+        output::say("nothing has run yet");
+        return Ok(Exit::Done);
+    }
     let history = handle.history()?;
     let pipeline: Option<PipelineName> = arguments.pipeline.as_deref().map(Into::into);
     let mut newest = history.newest_events(pipeline.as_ref(), arguments.limit)?;
+    if let Some(name) = pipeline.as_ref().filter(|_| newest.is_empty()) {
+        target::pipeline(&handle.board().borrow(), name)?;
+    }
     newest.reverse();
     let mut after = newest.last().map_or(0, |(number, _)| *number);
     for (number, event) in &newest {

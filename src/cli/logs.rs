@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) async fn logs(state_dir: StateDir, arguments: Logs) -> Result<Exit, Failure> {
     let handle = super::open(state_dir).await?;
+    if !handle.state_dir().exists() {
+        return Err(Failure::usage("nothing has run yet"));
+    }
     let history = handle.history()?;
     // PIPELINE/STAGE/ACTION is written with one word, an execution and its action with two.
     let (name, place) = match arguments.execution.split_once('/') {

@@ -82,7 +82,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Verb::Delete(it)) => operate::delete(state_dir()?, it).await,
         Some(Verb::Approve(it)) => decide::approve(state_dir()?, it).await,
         Some(Verb::Reject(it)) => decide::reject(state_dir()?, it).await,
-        Some(Verb::Status(it)) => read::status(state_dir()?, it).await,
+        Some(Verb::Status(it)) => read::status(state_dir()?, &global, it).await,
         Some(Verb::History(it)) => read::history(state_dir()?, &it).await,
         Some(Verb::Show(it)) => read::show(state_dir()?, &it).await,
         Some(Verb::Logs(it)) => logs::logs(state_dir()?, it).await,

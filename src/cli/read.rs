@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{
     Exit, Failure,
-    args::{History, Show, Status},
-    json, output, target,
+    args::{Global, History, Show, Status},
+    json, output,
+    serve::pipeline_files,
+    target,
 };
 use crate::{
     ansi,
@@ -19,13 +21,31 @@ use crate::{
     store::{self, ActionRecord, ExecutionRecord},
 };
 
-pub(super) async fn status(state_dir: StateDir, arguments: Status) -> Result<Exit, Failure> {
+/// Says what to do while no pipeline is known.
+async fn none_yet(global: &Global) -> String {
+    match pipeline_files(global).await {
+        Ok(files) if !files.is_empty() => format!(
+            "no pipeline is known yet: `stagegate` or `stagegate watch` reads {}",
+            files.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(", ")
+        ),
+        _ => "no pipeline yet: `stagegate init` writes one".to_owned(),
+    }
+}
+
+pub(super) async fn status(
+    state_dir: StateDir,
+    global: &Global,
+    arguments: Status,
+) -> Result<Exit, Failure> {
     let handle = super::open(state_dir).await?;
     let board = std::sync::Arc::clone(&handle.board().borrow());
     let cards: Vec<&PipelineCard> = match &arguments.pipeline {
         Some(name) => vec![target::pipeline(&board, &name.as_str().into())?],
         None => board.pipelines.iter().map(AsRef::as_ref).collect(),
     };
+    if let Some(name) = &arguments.lane {
+        target::known_lane(&cards, name)?;
+    }
     let wanted =
         |lane: &&LaneCard| arguments.lane.as_ref().is_none_or(|name| lane.lane.as_str() == name);
     let now = clock::now();
@@ -39,7 +59,8 @@ pub(super) async fn status(state_dir: StateDir, arguments: Status) -> Result<Exi
         return Ok(Exit::Done);
     }
     if cards.is_empty() {
-        output::say("no pipeline yet: `stagegate init` writes one");
+        output::say(none_yet(global).await);
+        return Ok(Exit::Done);
     }
     for notice in &board.notices {
         output::line(format!("! {}", ansi::one_line(&notice.text)));

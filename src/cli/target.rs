@@ -44,6 +44,17 @@ pub(super) fn stage<'a>(card: &'a PipelineCard, name: &str) -> Result<&'a str, R
     })
 }
 
+/// Refuses a lane that none of the pipelines has.
+pub(super) fn known_lane(cards: &[&PipelineCard], name: &str) -> Result<(), Failure> {
+    let lanes = || cards.iter().flat_map(|card| &card.lanes).map(|it| it.lane.as_str());
+    if lanes().any(|it| it == name) {
+        return Ok(());
+    }
+    let known: std::collections::BTreeSet<&str> = lanes().collect();
+    let known = known.into_iter().collect::<Vec<_>>().join(", ");
+    Err(Failure::usage(format!("there is no lane {name}")).hint(format!("there are: {known}")))
+}
+
 fn matches(selection: &Selection, lane: &LaneCard, execution: &ExecutionCard) -> bool {
     let id = execution.id.to_string();
     selection.execution.as_ref().is_none_or(|prefix| id.starts_with(prefix.as_str()))
@@ -83,6 +94,9 @@ pub(super) fn open_gate<'a>(
     let card = pipeline(board, &target.pipeline)?;
     if let Some(name) = &target.stage {
         stage(card, name)?;
+    }
+    if let Some(name) = &selection.lane {
+        known_lane(&[card], name)?;
     }
     let gates = board.open_gates().filter(|at| {
         at.pipeline.name == target.pipeline

@@ -10,7 +10,6 @@ use super::{
     output,
     serve::pipeline_files,
     target,
-    validate::plural,
 };
 use crate::{
     ansi, definition,
@@ -22,6 +21,7 @@ use crate::{
         explain::{Explanation, Push, Ruling, Since, explain},
     },
     store::DeclinedRecord,
+    words,
 };
 
 /// More files than this are counted, not listed; those that count come first.
@@ -174,7 +174,7 @@ fn print_filter(at: usize, filter: &FilterVerdict) {
         output::line(format!("    {}", words(file)));
     }
     if files.len() > LISTED {
-        let more = plural(files.len() - LISTED, "more file");
+        let more = words::count(files.len() - LISTED, "more file");
         output::line(format!("    and {more}: --json has them all"));
     }
 }

@@ -1,11 +1,15 @@
 //! `validate`: every problem of every file.
 
+use std::{collections::BTreeMap, path::Path};
+
 use serde_json::{Value, json};
 
 use super::{Exit, Failure, args::Validate, output};
 use crate::{
     definition::{self, FileProblems},
+    model::PipelineName,
     runtime::DefinitionFiles,
+    words,
 };
 
 pub(super) fn validate(arguments: &Validate) -> Result<Exit, Failure> {
@@ -13,12 +17,23 @@ pub(super) fn validate(arguments: &Validate) -> Result<Exit, Failure> {
     if files.is_empty() {
         return Err(Failure::usage("there is no .toml or .json file in there"));
     }
-    let mut wrong = Vec::new();
+    let (mut wrong, mut unreadable) = (Vec::new(), Vec::new());
+    let mut names: BTreeMap<PipelineName, &Path> = BTreeMap::new();
     for path in &files {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                unreadable.push((path.as_path(), format!("cannot be read: {error}")));
+                continue;
+            }
+        };
         match definition::parse(path, &text) {
+            Ok(pipeline) if names.contains_key(&pipeline.name) => {
+                let (name, first) = (&pipeline.name, names[&pipeline.name].display());
+                unreadable.push((path, format!("pipeline {name} is already defined by {first}")));
+            }
             Ok(pipeline) if !arguments.json => {
+                names.insert(pipeline.name.clone(), path);
                 let stages = pipeline.stages.len();
                 output::line(format!(
                     "{}: {} with {stages} stages is valid",
@@ -26,20 +41,27 @@ pub(super) fn validate(arguments: &Validate) -> Result<Exit, Failure> {
                     pipeline.name
                 ));
             }
-            Ok(_) => {}
+            Ok(pipeline) => drop(names.insert(pipeline.name, path)),
             Err(problems) => wrong.push(problems),
         }
     }
     if arguments.json {
-        output::json(&Value::Array(wrong.iter().flat_map(problems_json).collect()));
+        let whole = unreadable.iter().map(|(path, words)| {
+            json!({ "file": path, "line": null, "column": null, "message": words, "remedy": null })
+        });
+        output::json(&Value::Array(wrong.iter().flat_map(problems_json).chain(whole).collect()));
     } else {
         wrong.iter().for_each(output::problems);
+        for (path, words) in &unreadable {
+            output::say(format!("{}: {words}", path.display()));
+        }
     }
-    if wrong.is_empty() {
+    if wrong.is_empty() && unreadable.is_empty() {
         return Ok(Exit::Done);
     }
-    let count: usize = wrong.iter().map(|file| file.problems.len()).sum();
-    let (problems, files) = (plural(count, "problem"), plural(wrong.len(), "file"));
+    let count = wrong.iter().map(|file| file.problems.len()).sum::<usize>() + unreadable.len();
+    let files = wrong.len() + unreadable.len();
+    let (problems, files) = (words::count(count, "problem"), words::count(files, "file"));
     Err(Failure::usage(format!("{problems} in {files}")))
 }
 
@@ -52,8 +74,4 @@ fn problems_json(file: &FileProblems) -> Vec<Value> {
         })
     };
     file.problems.iter().map(problem).collect()
-}
-
-pub(super) fn plural(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }

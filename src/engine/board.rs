@@ -331,7 +331,9 @@ impl WaitReason {
             }
             Self::NoRuntime => "waits: no runtime is running".to_owned(),
             Self::EarlierActions { names } => format!("waits for {}", list(names)),
-            Self::Stopping { names } if names.is_empty() => "will not start: stopping".to_owned(),
+            Self::Stopping { names } if names.is_empty() => {
+                "will not start: it was stopped".to_owned()
+            }
             Self::Stopping { names } => format!("will not start: stopping after {}", list(names)),
             Self::SiblingFailed { names } => format!("will not start: {} failed", list(names)),
         }

@@ -4,7 +4,7 @@
 //! history. Nothing here changes except through `State::evolve`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -16,14 +16,11 @@ use super::{
     event::{ActionRef, RuleRef},
 };
 use crate::model::{
-    ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken, Artifacts,
+    ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken, Artifacts, ById,
     ConditionStatus, ConditionType, ErrorDetails, ExecutionId, ExecutionStatus, Instructions, Lane,
     LockName, Operator, Pipeline, PipelineName, RevisionId, Revisions, RuleName, RuleStatus,
     SourceRevision, StageName, StageStatus, StopRequest, Timestamp, Trigger, variable::Variables,
 };
-
-/// What is looked up by a random id. Its order means nothing, so nothing may depend on it.
-pub type ById<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {

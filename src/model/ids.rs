@@ -2,6 +2,7 @@
 
 use std::{
     cmp::Ordering,
+    collections::HashMap,
     fmt,
     hash::{Hash, Hasher},
     sync::Arc,
@@ -179,6 +180,10 @@ macro_rules! id_types {
         }
     )+};
 }
+
+/// What is looked up by a random id. It hashes alike in every process, and its order means nothing:
+/// no decision may depend on it.
+pub type ById<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 id_types! {
     /// One walk of source revisions through a pipeline.

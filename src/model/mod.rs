@@ -30,7 +30,7 @@ pub use execution::{
     FailureType, RetryMode, RuleStatus, StageStatus, StopMode, StopRequest, Trigger, TriggerType,
 };
 pub use ids::{
-    ActionExecutionId, ActionName, ApprovalToken, ArtifactName, ExecutionId, Lane, LockName,
+    ActionExecutionId, ActionName, ApprovalToken, ArtifactName, ById, ExecutionId, Lane, LockName,
     PipelineName, RevisionId, RuleName, StageName,
 };
 pub use instructions::Instructions;

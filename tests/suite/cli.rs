@@ -375,3 +375,49 @@ fn who_decides_last_is_told_even_if_the_runtime_ends_with_it() {
         assert_eq!(run.finished(), 4);
     }
 }
+
+#[test]
+fn validate_goes_on_after_a_file_it_cannot_read_and_sees_a_name_twice() {
+    let home = Home::without_commit();
+    let folder = home.root().join("files");
+    std::fs::create_dir(&folder).unwrap();
+    let good = pipeline("p", "main", GATE);
+    std::fs::write(folder.join("a.toml"), &good).unwrap();
+    std::fs::write(folder.join("b.toml"), b"name = \"\xff\"").unwrap();
+    std::fs::write(folder.join("c.toml"), &good).unwrap();
+    std::fs::write(folder.join("d.toml"), "nonsense = 1").unwrap();
+    let folder = folder.to_str().unwrap();
+    let finished = home.run(&["validate", folder]);
+    assert_eq!(finished.code, 2);
+    for words in ["b.toml: cannot be read", "c.toml: pipeline p is already defined by", "d.toml"] {
+        assert!(finished.stderr.contains(words), "{words}: {}", finished.stderr);
+    }
+    let problems: serde_json::Value =
+        serde_json::from_str(&home.run(&["validate", folder, "--json"]).stdout).unwrap();
+    let files: Vec<_> = problems.as_array().unwrap().iter().map(|it| it["file"].as_str()).collect();
+    for name in ["b.toml", "c.toml", "d.toml"] {
+        assert!(files.iter().flatten().any(|it| it.ends_with(name)), "{name}: {problems}");
+    }
+}
+
+#[test]
+fn names_that_are_not_there_are_refused_and_the_next_step_is_said() {
+    let home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    assert!(home.run(&["status"]).stderr.contains("stagegate.toml"), "a file nobody has read yet");
+    assert!(home.run(&["events"]).stderr.contains("nothing has run yet"));
+    let _watch = home.watch();
+    home.commit("change");
+    home.open_gate("p");
+    for arguments in [
+        &["status", "p", "--lane", "nope"][..],
+        &["approve", "p", "--lane", "nope"],
+        &["events", "q"],
+    ] {
+        let finished = home.run(arguments);
+        assert_eq!(finished.code, 2, "{arguments:?}: {}", finished.stderr);
+    }
+    let later = home.ok(&["approve", "p", "--at", "90m"]);
+    assert!(later.contains("with effect from") && later.contains("withdraw"), "{later}");
+    let ambiguous = home.run(&["start", "p", "--branch", "nope"]).stderr;
+    assert!(!ambiguous.contains("cannot talk"), "{ambiguous}");
+}

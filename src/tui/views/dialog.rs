@@ -112,6 +112,10 @@ fn draw_buttons(scene: &Scene<'_>, dialog: &Dialog, inside: Rect, buffer: &mut B
     let ready = missing.is_none();
     let verb = if ready { word } else { scene.style(Role::Muted) };
     pen.write("y", key).skip(1).write(dialog.verb(), verb).skip(3);
+    // What is in the way comes before everything else that could be done.
+    if let Some(missing) = missing {
+        pen.write(&missing, scene.style(Role::Waiting)).skip(3);
+    }
     if matches!(dialog.subject, Subject::Gate { status: ApprovalStatus::Approved, .. }) {
         pen.write("x", key).skip(1).write("reject instead", word).skip(3);
     }
@@ -122,9 +126,6 @@ fn draw_buttons(scene: &Scene<'_>, dialog: &Dialog, inside: Rect, buffer: &mut B
         pen.write("D", key).skip(1).write("later", word).skip(3);
     }
     if dialog.field.is_some() {
-        pen.write("Tab", key).skip(1).write("type", word).skip(3);
-    }
-    if let Some(missing) = missing {
-        pen.write(&missing, scene.style(Role::Waiting));
+        pen.write("Tab", key).skip(1).write("type", word);
     }
 }

@@ -34,8 +34,13 @@ enum Row<'a> {
 
 fn draw_pane(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let title_role = if scene.ui.focus == Pane::Lanes { Role::Focus } else { Role::Muted };
-    scene.pen(buffer, area, 0).skip(1).write("PIPELINES", scene.style(title_role));
     let rows = rows(scene, area.width);
+    let mut pen = scene.pen(buffer, area, 0);
+    let hidden = rows.len().saturating_sub(usize::from(area.height.saturating_sub(1)));
+    if hidden > 0 {
+        pen.write_right(&format!("{hidden} more"), scene.style(Role::Muted));
+    }
+    pen.skip(1).write("PIPELINES", scene.style(title_role));
     let selected = rows.iter().position(|row| is_selected(scene, row)).unwrap_or(0);
     let room = usize::from(area.height.saturating_sub(1));
     let first = (selected + 2).saturating_sub(room);

@@ -7,6 +7,8 @@ use crate::tui::ui::{Layout, Ui, View};
 
 /// From here on the lanes have a pane of their own.
 const WIDE: u16 = 100;
+/// From here on that pane goes all the way down beside the detail pane.
+const VERY_WIDE: u16 = 140;
 const LANES_WIDTH: u16 = 26;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +36,18 @@ pub(crate) fn areas(area: Rect, ui: &Ui) -> Areas {
     if area.width >= WIDE {
         take_top(&mut rest, 1);
         let rows = detail_height(rest.height, ui);
+        let whole = rest;
         let detail = take_bottom(&mut rest, rows);
+        if area.width >= VERY_WIDE {
+            let right = |it: Rect| Rect {
+                x: it.x + LANES_WIDTH + 2,
+                width: it.width - LANES_WIDTH - 2,
+                ..it
+            };
+            let lanes = Rect { width: LANES_WIDTH, ..whole };
+            let (board, detail) = (right(rest), right(detail));
+            return Areas { header, lanes, board, detail, footer };
+        }
         let lanes = Rect { width: LANES_WIDTH, ..rest };
         let board =
             Rect { x: rest.x + LANES_WIDTH + 2, width: rest.width - LANES_WIDTH - 2, ..rest };
