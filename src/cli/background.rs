@@ -73,6 +73,9 @@ pub(super) async fn attach(state_dir: StateDir, global: &Global) -> Result<Exit,
             .hint("`stagegate watch --detach` starts one, `stagegate` runs one inside itself"));
     };
     let opening = serve::opening(global)?;
+    if !global.files.is_empty() {
+        handle.serve_files(serve::pipeline_files(global).await?).await?;
+    }
     let left = tui::run(handle, tui::Ownership::Attached, opening).await;
     match left.map_err(serve::terminal_failure)? {
         tui::Leave::Close | tui::Leave::Background => Ok(Exit::Done),

@@ -166,6 +166,9 @@ pub(super) fn draw_field(
     pen: &mut crate::tui::text::Pen<'_>,
 ) {
     let (before, after) = field.text().split_at(field.before_cursor().len());
+    // The cursor stays in sight, however long the text is.
+    let hidden = text::width(before).saturating_sub(pen.room().saturating_sub(1));
+    let before = text::skip(before, hidden);
     let mut letters = after.chars();
     let under = letters.next().map_or_else(|| " ".to_owned(), String::from);
     pen.write(before, scene.style(Role::Strong));
