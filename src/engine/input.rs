@@ -19,6 +19,10 @@ pub enum Input {
         action: ActionName,
         heads: Vec<SourceRevision>,
     },
+    /// Nobody looks at the sources of a pipeline any more: no file declares it.
+    SourcesLeft {
+        pipeline: PipelineName,
+    },
     /// What [`super::Effect::ListChanges`] has found.
     ChangesListed {
         pipeline: PipelineName,

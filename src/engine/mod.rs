@@ -152,6 +152,7 @@ impl Engine {
             Input::SourceObserved { pipeline, action, heads } => {
                 self.observe(&mut step, &pipeline, &action, heads);
             }
+            Input::SourcesLeft { pipeline } => self.looked_at.retain(|(name, _)| *name != pipeline),
             Input::ChangesListed { pipeline, action, branch, revision, files } => {
                 self.changes_listed(&mut step, &pipeline, (&action, &branch), &revision, files);
             }

@@ -295,7 +295,12 @@ impl Keeper {
             } else {
                 format!("{file} is gone; `stagegate delete {name}` forgets the pipeline")
             };
-            let notice = (!self.is_served(definition)).then(|| Notice {
+            let is_served = self.is_served(definition);
+            if !is_served {
+                let input = Box::new(Input::SourcesLeft { pipeline: name.clone() });
+                let _ = self.inbox.send(Message::Input { input, reply: None }).await;
+            }
+            let notice = (!is_served).then(|| Notice {
                 severity: Severity::Remark,
                 text: format!("commits are not watched: {why}"),
             });

@@ -105,3 +105,15 @@ fn an_edit_of_something_else_keeps_the_time() {
     pushes.define(edited);
     assert_eq!(pushes.scene.engine.next_deadline(), Some(at("2026-03-27T03:00:00+01:00")));
 }
+
+#[test]
+fn the_schedule_of_a_pipeline_that_nobody_watches_waits() {
+    let mut pushes = scene(nightly());
+    pushes.scene.apply(Input::SourcesLeft { pipeline: "p".into() }).unwrap();
+    assert_eq!(pushes.scene.engine.next_deadline(), None);
+    pushes.time("2026-03-28T12:00:00+01:00");
+    assert_eq!(pushes.started().len(), 1);
+    pushes.observe("app");
+    pushes.time("2026-03-28T12:00:01+01:00");
+    assert_eq!(pushes.started().len(), 2, "what was missed is made up for once");
+}
