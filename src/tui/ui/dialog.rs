@@ -149,11 +149,11 @@ impl Dialog {
             let (pipeline, lane) = (&at.pipeline.name, at.lane.lane.label());
             lines.push(ansi::one_line(&format!("{pipeline} / {lane}: {}", at.stage.name)));
             let there = at.stage.last_success.as_ref().map(|it| &it.revision);
-            let there = there.map_or("nothing is there yet".to_owned(), |it| {
-                format!("in place of {} {}", it.id.short(), it.subject())
+            let there = there.map_or("; nothing is there yet".to_owned(), |it| {
+                format!(" in place of {} {}", it.id.short(), it.subject())
             });
             lines.push(ansi::one_line(&format!(
-                "  {} {}, {there}",
+                "brings {} {}{there}",
                 revision.id.short(),
                 revision.subject()
             )));
