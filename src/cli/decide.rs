@@ -93,7 +93,12 @@ fn by_token(
         }
         let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
         let (stage, action) = (part(&target.stage).into(), part(&target.action).into());
-        return Err(Failure::from(Refusal::InvalidApprovalToken { stage, action }));
+        let failure = Failure::from(Refusal::InvalidApprovalToken { stage, action });
+        if target.action.is_some() {
+            return Err(failure);
+        }
+        let message = format!("no open approval of {} has the token {token}", target.pipeline);
+        return Err(Failure { message, ..failure });
     };
     Ok(Operation::PutApprovalResult {
         pipeline: target.pipeline.clone(),

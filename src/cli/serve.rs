@@ -203,12 +203,16 @@ pub(super) async fn watch(
         Ok(history) => history.newest_event()?,
         Err(_) => 0,
     };
+    let empty = !files.is_empty() && DefinitionFiles::new(files.clone()).files().is_empty();
     let runtime = Runtime::start(options(state_dir.clone(), files, global)?).await?;
     tell_systemd();
     output::say(format!(
         "serving {}; Ctrl+C ends it, running actions go on",
         state_dir.path().display()
     ));
+    if empty {
+        output::say("there is no pipeline file in there yet; one that comes is read at once");
+    }
     let handle = runtime.handle.clone();
     let exit = tokio::select! {
         () = runtime.ended() => Exit::Done,

@@ -416,8 +416,26 @@ fn names_that_are_not_there_are_refused_and_the_next_step_is_said() {
         let finished = home.run(arguments);
         assert_eq!(finished.code, 2, "{arguments:?}: {}", finished.stderr);
     }
+    let nobodys = "00000000-0000-4000-8000-000000000000";
+    let refused = home.run(&["approve", "p", "--token", nobodys]).stderr;
+    assert!(
+        refused.contains(&format!("no open approval of p has the token {nobodys}")),
+        "{refused}"
+    );
     let later = home.ok(&["approve", "p", "--at", "90m"]);
     assert!(later.contains("with effect from") && later.contains("withdraw"), "{later}");
     let ambiguous = home.run(&["start", "p", "--branch", "nope"]).stderr;
     assert!(!ambiguous.contains("cannot talk"), "{ambiguous}");
+}
+
+#[test]
+fn an_empty_folder_is_served_and_what_comes_into_it_is_read() {
+    let home = Home::new();
+    let folder = home.repository().join("pipelines");
+    std::fs::create_dir(&folder).unwrap();
+    let watch = home.background(&["watch", "--file", folder.to_str().unwrap()]);
+    watch.wait_for("there is no pipeline file in there yet");
+    let text = pipeline("p", "main", GATE).replace("\".\"", "\"..\"");
+    std::fs::write(folder.join("p.toml"), text).unwrap();
+    watch.wait_for("p: watching from main");
 }

@@ -29,7 +29,9 @@ impl Ui {
             Some(_) if self.marked.len() == MOST => {
                 return self.say(Severity::Remark, "ten at a time: each has to be read", now);
             }
-            Some(token) => drop(self.marked.insert(token)),
+            Some(token) => {
+                self.marked.insert(token);
+            }
         }
         self.move_cursor(1, now);
     }

@@ -123,7 +123,13 @@ fn variables(details: &ActionDetails) -> Vec<TabLine> {
 fn tests(details: &ActionDetails) -> Vec<TabLine> {
     let reports = &details.reports;
     if reports == &Reports::default() {
-        let words = "no test reports: name them in the pipeline file, reports = [\"**/junit.xml\"]";
+        let declared = details.declared.as_ref().map_or(&[][..], |it| &it.reports);
+        let words = if declared.is_empty() {
+            "no test reports: name them in the pipeline file, reports = [\"**/junit.xml\"]"
+                .to_owned()
+        } else {
+            format!("no test report was left that matches {}", declared.join(", "))
+        };
         return vec![TabLine::of(Role::Muted, words)];
     }
     let failed = reports.failed().count();

@@ -126,6 +126,8 @@ fn hints(scene: &Scene<'_>) -> Vec<(Command, &'static str)> {
             (Command::Open, "open"),
             (Command::Back, "back"),
         ]);
+    } else if ui.focus == Pane::Detail && ui.shown().is_some_and(|it| it.is_gate) {
+        hints.extend([(Command::Zoom, "zoom"), (Command::Back, "back")]);
     } else if ui.focus == Pane::Detail {
         hints.extend([
             (Command::Follow, if ui.log.follows() { "unfollow" } else { "follow" }),
