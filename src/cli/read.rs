@@ -43,7 +43,7 @@ pub(super) async fn status(
         Some(name) => vec![target::pipeline(&board, &name.as_str().into())?],
         None => board.pipelines.iter().map(AsRef::as_ref).collect(),
     };
-    if let Some(name) = &arguments.lane {
+    if let Some(name) = arguments.lane.as_ref().filter(|_| !cards.is_empty()) {
         target::known_lane(&cards, name)?;
     }
     let wanted =
@@ -58,9 +58,8 @@ pub(super) async fn status(
         }
         return Ok(Exit::Done);
     }
-    if cards.is_empty() {
+    if cards.is_empty() && board.notices.is_empty() {
         output::say(none_yet(global).await);
-        return Ok(Exit::Done);
     }
     for notice in &board.notices {
         output::line(format!("! {}", ansi::one_line(&notice.text)));
@@ -78,7 +77,7 @@ pub(super) async fn status(
             lane.stages.iter().for_each(|stage| print_stage(stage, now));
         }
     }
-    if !handle.has_runtime() {
+    if !handle.has_runtime() && handle.state_dir().exists() {
         output::say("no runtime serves this state directory; this is how the last one left it");
     }
     Ok(Exit::Done)

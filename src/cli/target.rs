@@ -52,7 +52,12 @@ pub(super) fn known_lane(cards: &[&PipelineCard], name: &str) -> Result<(), Fail
     }
     let known: std::collections::BTreeSet<&str> = lanes().collect();
     let known = known.into_iter().collect::<Vec<_>>().join(", ");
-    Err(Failure::usage(format!("there is no lane {name}")).hint(format!("there are: {known}")))
+    let hint = if known.is_empty() {
+        "a commit opens the first one".to_owned()
+    } else {
+        format!("there are: {known}")
+    };
+    Err(Failure::usage(format!("there is no lane {name}")).hint(hint))
 }
 
 fn matches(selection: &Selection, lane: &LaneCard, execution: &ExecutionCard) -> bool {

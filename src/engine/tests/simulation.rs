@@ -195,6 +195,13 @@ impl World {
         None
     }
 
+    /// A snapshot gives back what was kept, whatever the state holds.
+    fn keep_and_restore(&self) {
+        let kept = serde_json::to_string(self.engine.state()).unwrap();
+        let restored: State = serde_json::from_str(&kept).unwrap();
+        assert_eq!(&restored, self.engine.state());
+    }
+
     /// The process dies: only the log is left, and the jobs go on without us.
     fn restart(&mut self) {
         let seed = u128::from(self.rng.next_u64());
@@ -592,6 +599,7 @@ fn run(seed: u64) -> BTreeSet<&'static str> {
         for _ in 0..TURNS {
             world.turn();
         }
+        world.keep_and_restore();
         world.drain();
     }));
     if let Err(panic) = outcome {
