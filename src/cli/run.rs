@@ -205,7 +205,7 @@ async fn at_gate(
     if answer.is_empty() {
         return Ok(Some(Exit::AtGate));
     }
-    let approved = answer == yes || answer.eq_ignore_ascii_case(&yes);
+    let approved = answer.eq_ignore_ascii_case(&yes);
     // A letter is no reason; whoever meant to approve must not have rejected.
     if !approved && (answer.len() < 4 || !answer.contains(char::is_alphabetic)) {
         output::say(format!("`{answer}` is neither {yes} nor a reason; nothing is decided"));

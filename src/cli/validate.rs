@@ -17,20 +17,20 @@ pub(super) fn validate(arguments: &Validate) -> Result<Exit, Failure> {
     if files.is_empty() {
         return Err(Failure::usage("there is no .toml or .json file in there"));
     }
-    let (mut wrong, mut unreadable) = (Vec::new(), Vec::new());
+    let (mut wrong, mut unusable) = (Vec::new(), Vec::new());
     let mut names: BTreeMap<PipelineName, &Path> = BTreeMap::new();
     for path in &files {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
-                unreadable.push((path.as_path(), format!("cannot be read: {error}")));
+                unusable.push((path.as_path(), format!("cannot be read: {error}")));
                 continue;
             }
         };
         match definition::parse(path, &text) {
             Ok(pipeline) if names.contains_key(&pipeline.name) => {
                 let (name, first) = (&pipeline.name, names[&pipeline.name].display());
-                unreadable.push((path, format!("pipeline {name} is already defined by {first}")));
+                unusable.push((path, format!("pipeline {name} is already defined by {first}")));
             }
             Ok(pipeline) if !arguments.json => {
                 names.insert(pipeline.name.clone(), path);
@@ -46,21 +46,21 @@ pub(super) fn validate(arguments: &Validate) -> Result<Exit, Failure> {
         }
     }
     if arguments.json {
-        let whole = unreadable.iter().map(|(path, words)| {
+        let whole = unusable.iter().map(|(path, words)| {
             json!({ "file": path, "line": null, "column": null, "message": words, "remedy": null })
         });
         output::json(&Value::Array(wrong.iter().flat_map(problems_json).chain(whole).collect()));
     } else {
         wrong.iter().for_each(output::problems);
-        for (path, words) in &unreadable {
+        for (path, words) in &unusable {
             output::say(format!("{}: {words}", path.display()));
         }
     }
-    if wrong.is_empty() && unreadable.is_empty() {
+    if wrong.is_empty() && unusable.is_empty() {
         return Ok(Exit::Done);
     }
-    let count = wrong.iter().map(|file| file.problems.len()).sum::<usize>() + unreadable.len();
-    let files = wrong.len() + unreadable.len();
+    let count = wrong.iter().map(|file| file.problems.len()).sum::<usize>() + unusable.len();
+    let files = wrong.len() + unusable.len();
     let (problems, files) = (words::count(count, "problem"), words::count(files, "file"));
     Err(Failure::usage(format!("{problems} in {files}")))
 }

@@ -211,7 +211,10 @@ fn receive(line: &str) -> Result<Answer, SubmitError> {
     if envelope.protocol != PROTOCOL {
         return Err(SubmitError::Connection(different_protocol(envelope.protocol)));
     }
-    serde_json::from_value(envelope.body).map_err(unreadable)
+    match serde_json::from_value(envelope.body).map_err(unreadable)? {
+        Answer::Failed(words) => Err(SubmitError::Failed(words)),
+        answer => Ok(answer),
+    }
 }
 
 /// Connects; nothing listens if no runtime serves the directory.
@@ -278,7 +281,6 @@ pub(super) async fn submit(
     match within(OPERATION, state_dir, call(state_dir, Call::Submit { operation, by })).await? {
         Answer::Receipt(receipt) => Ok(receipt),
         Answer::Refused(refusal) => Err(SubmitError::Refused(*refusal)),
-        Answer::Failed(words) => Err(SubmitError::Failed(words)),
         _ => Err(unexpected()),
     }
 }
@@ -286,7 +288,6 @@ pub(super) async fn submit(
 pub(super) async fn collect(state_dir: &StateDir, dry_run: bool) -> Result<Removed, SubmitError> {
     match call(state_dir, Call::Collect { dry_run }).await? {
         Answer::Removed(removed) => Ok(removed),
-        Answer::Failed(words) => Err(SubmitError::Failed(words)),
         _ => Err(unexpected()),
     }
 }
@@ -310,7 +311,6 @@ pub(super) async fn end(
 async fn tell(state_dir: &StateDir, body: Call) -> Result<(), SubmitError> {
     match within(OPERATION, state_dir, call(state_dir, body)).await? {
         Answer::Done => Ok(()),
-        Answer::Failed(words) => Err(SubmitError::Failed(words)),
         _ => Err(unexpected()),
     }
 }
@@ -329,11 +329,7 @@ pub(super) async fn follow(
     let mut lines = BufReader::new(reader).lines();
     let first = async { lines.next_line().await.map_err(broken)?.ok_or(SubmitError::RuntimeGone) };
     let first = within(BOARD, state_dir, first).await?;
-    let board = match receive(&first)? {
-        Answer::Board(board) => board,
-        Answer::Failed(words) => return Err(SubmitError::Failed(words)),
-        _ => return Err(unexpected()),
-    };
+    let Answer::Board(board) = receive(&first)? else { return Err(unexpected()) };
     let (sender, receiver) = watch::channel(board);
     tokio::spawn(async move {
         // The writer stays open for as long as somebody follows.

@@ -134,10 +134,14 @@ impl Dialog {
             status,
         };
         let title = format!("Review: {} / {}", at.stage.name, at.action.name);
-        let dialog = Self::new(subject, title, Vec::new(), now);
+        Self::new(subject, title, Vec::new(), now).with_words_for(status)
+    }
+
+    /// An approval may have a comment, a rejection has its reason.
+    fn with_words_for(self, status: ApprovalStatus) -> Self {
         match status {
-            ApprovalStatus::Approved => dialog.with_field("comment", Required::No, false),
-            ApprovalStatus::Rejected => dialog.with_field("reason", Required::Something, true),
+            ApprovalStatus::Approved => self.with_field("comment", Required::No, false),
+            ApprovalStatus::Rejected => self.with_field("reason", Required::Something, true),
         }
     }
 
@@ -163,22 +167,17 @@ impl Dialog {
             "Each is decided by itself. A downgrade is refused and stays open: review it alone."
                 .to_owned(),
         );
+        let verb = match status {
+            ApprovalStatus::Approved => "Approve",
+            ApprovalStatus::Rejected => "REJECT",
+        };
+        let title = format!("{verb} {} gates", gates.len());
         let names = gates.iter().map(|at| {
-            let place = (at.pipeline.name.clone(), at.stage.name.clone(), at.action.name.clone());
-            (at.gate.token, place.0, place.1, place.2)
+            let (pipeline, stage, action) = (&at.pipeline.name, &at.stage.name, &at.action.name);
+            (at.gate.token, pipeline.clone(), stage.clone(), action.clone())
         });
         let subject = Subject::Gates { gates: names.collect(), status };
-        match status {
-            ApprovalStatus::Approved => {
-                let title = format!("Approve {} gates", gates.len());
-                Self::new(subject, title, lines, now).with_field("comment", Required::No, false)
-            }
-            ApprovalStatus::Rejected => {
-                let title = format!("REJECT {} gates", gates.len());
-                let dialog = Self::new(subject, title, lines, now);
-                dialog.with_field("reason", Required::Something, true)
-            }
-        }
+        Self::new(subject, title, lines, now).with_words_for(status)
     }
 
     pub(crate) fn stop(

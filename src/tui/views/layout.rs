@@ -36,22 +36,14 @@ pub(crate) fn areas(area: Rect, ui: &Ui) -> Areas {
     if area.width >= WIDE {
         take_top(&mut rest, 1);
         let rows = detail_height(rest.height, ui);
-        let whole = rest;
-        let detail = take_bottom(&mut rest, rows);
-        if area.width >= VERY_WIDE {
-            let right = |it: Rect| Rect {
-                x: it.x + LANES_WIDTH + 2,
-                width: it.width - LANES_WIDTH - 2,
-                ..it
-            };
-            let lanes = Rect { width: LANES_WIDTH, ..whole };
-            let (board, detail) = (right(rest), right(detail));
-            return Areas { header, lanes, board, detail, footer };
-        }
-        let lanes = Rect { width: LANES_WIDTH, ..rest };
-        let board =
-            Rect { x: rest.x + LANES_WIDTH + 2, width: rest.width - LANES_WIDTH - 2, ..rest };
-        Areas { header, lanes, board, detail, footer }
+        // Who goes first goes all the way.
+        let (lanes, detail) = if area.width >= VERY_WIDE {
+            (take_lanes(&mut rest), take_bottom(&mut rest, rows))
+        } else {
+            let detail = take_bottom(&mut rest, rows);
+            (take_lanes(&mut rest), detail)
+        };
+        Areas { header, lanes, board: rest, detail, footer }
     } else {
         let lanes = take_top(&mut rest, 1);
         let rows = detail_height(rest.height, ui);
@@ -66,10 +58,8 @@ pub(crate) fn areas(area: Rect, ui: &Ui) -> Areas {
 fn table(area: Rect, areas: Areas, mut rest: Rect) -> Areas {
     if area.width >= WIDE {
         take_top(&mut rest, 1);
-        let lanes = Rect { width: LANES_WIDTH, ..rest };
-        let board =
-            Rect { x: rest.x + LANES_WIDTH + 2, width: rest.width - LANES_WIDTH - 2, ..rest };
-        return Areas { lanes, board, ..areas };
+        let lanes = take_lanes(&mut rest);
+        return Areas { lanes, board: rest, ..areas };
     }
     let lanes = take_top(&mut rest, 1);
     Areas { lanes, board: rest, ..areas }
@@ -96,6 +86,13 @@ fn detail_height(height: u16, ui: &Ui) -> u16 {
     let wanted = u16::try_from(6 + 3 * tallest).unwrap_or(u16::MAX);
     let most = height * 3 / 5;
     height - wanted.clamp(8.min(most), most)
+}
+
+fn take_lanes(rest: &mut Rect) -> Rect {
+    let taken = Rect { width: LANES_WIDTH, ..*rest };
+    let used = LANES_WIDTH + 2;
+    *rest = Rect { x: rest.x + used, width: rest.width - used, ..*rest };
+    taken
 }
 
 fn take_top(rest: &mut Rect, rows: u16) -> Rect {
