@@ -13,6 +13,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -125,8 +126,8 @@ struct Measured {
 struct Fleet {
     engine: Engine,
     names: Vec<PipelineName>,
-    heads: HashMap<PipelineName, Vec<SourceRevision>>,
-    branches: HashMap<ExecutionId, String>,
+    heads: HashMap<PipelineName, Vec<Arc<SourceRevision>>>,
+    branches: HashMap<ExecutionId, Arc<str>>,
     commits: usize,
     next: VecDeque<Input>,
     now: i64,
@@ -233,9 +234,9 @@ impl Fleet {
 
     fn commit(&mut self, pipeline: &PipelineName, branch: &str) {
         self.commits += 1;
-        let head = head(self.commits, branch);
+        let head = Arc::new(head(self.commits, branch));
         let heads = self.heads.get_mut(pipeline).unwrap();
-        match heads.iter_mut().find(|it| it.branch == branch) {
+        match heads.iter_mut().find(|it| &*it.branch == branch) {
             Some(known) => *known = head,
             None => heads.push(head),
         }
@@ -255,7 +256,7 @@ fn head(number: usize, branch: &str) -> SourceRevision {
         id: format!("{number:040x}").into(),
         branch: branch.into(),
         tag: None,
-        git_dir: "/repo/.git".into(),
+        git_dir: Path::new("/repo/.git").into(),
         tree: "t".into(),
         message: "feat: a change with a subject of usual length".into(),
         author_name: "Mira".into(),

@@ -414,7 +414,7 @@ fn frame() {
         let pipeline = definition::parse(Path::new("/p.toml"), &text).unwrap();
         let name = pipeline.name.clone();
         engine.apply(Input::DefinitionLoaded(Box::new(pipeline)), Timestamp(0)).unwrap();
-        for heads in [Vec::new(), (0..20).map(head).collect()] {
+        for heads in [Vec::new(), (0..20).map(head).map(Arc::new).collect()] {
             let (pipeline, action) = (name.clone(), "app".into());
             let observed = Input::SourceObserved { pipeline, action, heads };
             engine.apply(observed, Timestamp(0)).unwrap();
@@ -447,9 +447,9 @@ fn head(number: usize) -> SourceRevision {
     SourceRevision {
         action: "app".into(),
         id: format!("{number:040x}").into(),
-        branch: format!("branch-{number}"),
+        branch: format!("branch-{number}").into(),
         tag: None,
-        git_dir: "/repo/.git".into(),
+        git_dir: Path::new("/repo/.git").into(),
         tree: "t".into(),
         message: "feat: a change with a subject of usual length".into(),
         author_name: "Mira".into(),

@@ -9,7 +9,7 @@ use crate::{
     host::reports,
     model::{
         glob::Glob,
-        variable::{self, Variables},
+        variable::{self, Values, Variables},
     },
 };
 
@@ -29,8 +29,9 @@ pub fn definition(data: &[u8]) {
 /// A text with references to variables.
 pub fn resolver(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let own = [("KEY".to_owned(), "#{own.KEY}".to_owned())];
-    let variables = Variables::from([("own".to_owned(), std::sync::Arc::new(own.into()))]);
+    let own = Values::from([("KEY".into(), "#{own.KEY}".into())]);
+    let mut variables = Variables::new();
+    variables.insert("own".into(), own.into());
     let _ = variable::references(text);
     let _ = variable::resolve(text, &variables);
 }

@@ -126,7 +126,7 @@ impl DraftAction {
                 })
                 .collect(),
             output_variables: texts(self.output_variables),
-            namespace: self.namespace.map(|it| it.value),
+            namespace: self.namespace.map(|it| it.value.into()),
             timeout: self.timeout,
             cache: texts(self.cache),
             reports: texts(self.reports),

@@ -45,13 +45,12 @@ impl Engine {
         });
         let Some(state) = self.state.execution(execution) else { return };
         let entered = state.stages.get(&stage.name);
-        let attempts = entered.and_then(|it| it.attempts.get(&action.name)).copied();
-        let attempt = 1 + attempts.unwrap_or(0);
-        let (resolved, problem) = match action.instructions.resolve(&state.variables) {
+        let attempt = 1 + entered.map_or(0, |it| it.attempts_of(&action.name));
+        let (resolved, problem) = match action.instructions.resolve(&state.release.variables) {
             Ok(resolved) => (resolved, None),
             Err(unresolved) => (Arc::clone(&action.instructions), Some(unresolved)),
         };
-        let known = state.revisions.iter().find(|it| it.action == action.name).cloned();
+        let known = state.release.revisions.iter().find(|it| it.action == action.name).cloned();
         let name = action.name.clone();
         let action_ref = ActionRef { execution, stage: stage.name.clone(), action: name, id };
         let approval = approval.filter(|_| problem.is_none());
@@ -71,7 +70,7 @@ impl Engine {
         {
             let success = JobSuccess {
                 summary: format!("{} {}", revision.id.short(), revision.subject()),
-                variables: Arc::new(revision.variables().collect()),
+                variables: Arc::new(revision.variables()),
                 artifacts: action
                     .output_artifacts
                     .iter()
@@ -119,7 +118,7 @@ impl Engine {
             .input_artifacts
             .iter()
             .map(|name| {
-                let content = execution.artifacts.get(name)?.clone();
+                let content = execution.release.artifacts.get(name)?.clone();
                 Some(JobInput { name: name.clone(), content })
             })
             .collect::<Option<Vec<_>>>()?;
@@ -132,7 +131,7 @@ impl Engine {
             action,
             instructions,
             definition: Arc::clone(&execution.definition),
-            revisions: Arc::clone(&execution.revisions),
+            revisions: Arc::clone(&execution.release.revisions),
             inputs,
         })
     }

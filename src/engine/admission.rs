@@ -75,7 +75,7 @@ impl Engine {
                 return;
             }
             if let Some(first) = self.first_in_queue(lock).filter(|first| first != key) {
-                step.to_admit.insert(first.home);
+                self.to_admit.insert(first.home);
                 return;
             }
         }
@@ -106,10 +106,9 @@ impl Engine {
     }
 
     /// Marks whoever may now take a lock that is free.
-    pub(super) fn wake_lock_queues(&self, step: &mut Step) {
+    pub(super) fn wake_lock_queues(&mut self) {
         let free = self.state.lock_queues.keys().filter(|it| !self.state.locks.contains_key(*it));
-        for key in free.filter_map(|lock| self.first_in_queue(lock)) {
-            step.to_admit.insert(key.home);
-        }
+        let woken: Vec<_> = free.filter_map(|lock| self.first_in_queue(lock)).collect();
+        self.to_admit.extend(woken.into_iter().map(|key| key.home));
     }
 }

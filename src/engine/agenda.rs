@@ -22,6 +22,10 @@ impl<T: Ord> Agenda<T> {
         Some(first)
     }
 
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -69,7 +69,7 @@ impl Engine {
     }
 }
 
-fn count_branches(heads: &BTreeMap<String, Arc<SourceRevision>>) -> usize {
+fn count_branches(heads: &BTreeMap<Arc<str>, Arc<SourceRevision>>) -> usize {
     heads.values().filter(|head| head.tag.is_none()).count()
 }
 
@@ -452,7 +452,8 @@ fn next_actions(stage: &Stage, gate: &Action, execution: &Execution) -> Vec<Next
 fn next_action(stage: &Stage, action: &Action, execution: &Execution) -> NextAction {
     // What an action before it has yet to set stays as it is written.
     let written = &action.instructions;
-    let resolved = written.resolve(&execution.variables).unwrap_or_else(|_| written.clone());
+    let resolved =
+        written.resolve(&execution.release.variables).unwrap_or_else(|_| written.clone());
     let lines = if resolved.commands.is_empty() {
         resolved.configuration.iter().map(|(key, value)| format!("{key} = {value}")).collect()
     } else {

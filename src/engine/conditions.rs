@@ -105,7 +105,8 @@ impl Engine {
         rule: &Rule,
     ) {
         let id = ActionExecutionId::from_random_bytes(self.rng.bytes());
-        let Some(variables) = self.state.execution(execution).map(|it| &it.variables) else {
+        let Some(variables) = self.state.execution(execution).map(|it| &it.release.variables)
+        else {
             return;
         };
         let resolve = |text: &String| variable::resolve(text, variables);

@@ -164,7 +164,7 @@ impl Engine {
             TransitionChange::Disable { reason } => Fact::TransitionDisabled { stage, reason, by },
         };
         self.record(step, name, fact);
-        step.to_admit.extend(lanes);
+        self.to_admit.extend(lanes);
         Ok(())
     }
 

@@ -62,16 +62,16 @@ pub enum Fact {
     /// The first sight of a source: these commits start nothing.
     BaselineTaken {
         action: ActionName,
-        heads: BTreeMap<String, Arc<SourceRevision>>,
+        heads: BTreeMap<Arc<str>, Arc<SourceRevision>>,
     },
     HeadMoved {
         action: ActionName,
-        branch: String,
+        branch: Arc<str>,
         revision: Arc<SourceRevision>,
     },
     BranchDeleted {
         action: ActionName,
-        branch: String,
+        branch: Arc<str>,
     },
     /// Only the changed files can tell whether the revision starts an execution.
     ChangesAwaited {
@@ -81,13 +81,13 @@ pub enum Fact {
     },
     ChangesListed {
         action: ActionName,
-        branch: String,
+        branch: Arc<str>,
         revision: RevisionId,
     },
     /// Something came that could have started an execution and did not.
     StartDeclined {
         action: ActionName,
-        branch: String,
+        branch: Arc<str>,
         /// Absent if a schedule found no revision at all.
         revision: Option<RevisionId>,
         reason: String,

@@ -20,7 +20,7 @@ use super::{
 use crate::model::{
     ActionName, ConditionStatus, ConditionType, ExecutionId, ExecutionStatus, Operator, Pipeline,
     PipelineName, RetryMode, StageName, StageStatus, Timestamp,
-    variable::{PIPELINE_NAMESPACE, RESERVED_NAMESPACE},
+    variable::{self, PIPELINE_NAMESPACE, RESERVED_NAMESPACE},
 };
 
 /// How many client request tokens a pipeline remembers.
@@ -251,18 +251,18 @@ impl State {
             Some(rollback) => rollback.stage.clone(),
             None => definition.first_stage().name.clone(),
         };
-        let mut all_variables =
-            rollback.map_or_else(Arc::default, |it| Arc::clone(&it.release.variables));
-        let own = Arc::make_mut(&mut all_variables);
-        own.insert(PIPELINE_NAMESPACE.to_owned(), Arc::clone(variables));
+        let stages = definition.stages.len();
+        let (mut all_variables, artifacts) = rollback
+            .map(|it| (it.release.variables.clone(), it.release.artifacts.clone()))
+            .unwrap_or_default();
+        all_variables.insert(PIPELINE_NAMESPACE.into(), Arc::clone(variables));
         if let Some(token) = &options.client_request_token {
             pipeline.client_request_tokens.push_back((token.clone(), *execution));
             if pipeline.client_request_tokens.len() > TOKENS {
                 pipeline.client_request_tokens.pop_front();
             }
         }
-        let reserved = BTreeMap::from([("PipelineExecutionId".to_owned(), execution.to_string())]);
-        own.insert(RESERVED_NAMESPACE.to_owned(), Arc::new(reserved));
+        all_variables.insert(RESERVED_NAMESPACE.into(), variable::of_execution(*execution));
         // One name for all, so that comparing it is quick.
         let lane = pipeline.lanes.get_key_value(lane).map_or(lane, |(known, _)| known).clone();
         let home = Home { pipeline: pipeline.definition.name.clone(), lane: lane.clone() };
@@ -279,12 +279,15 @@ impl State {
                 definition,
                 status: ExecutionStatus::InProgress,
                 trigger: trigger.clone(),
-                revisions: Arc::clone(revisions),
-                variables: all_variables,
-                artifacts: rollback
-                    .map_or_else(Arc::default, |it| Arc::clone(&it.release.artifacts)),
+                release: Arc::new(Release {
+                    execution: *execution,
+                    version: *version,
+                    revisions: Arc::clone(revisions),
+                    variables: all_variables,
+                    artifacts,
+                }),
                 place: Place::Before { stage: first.clone(), since: event.at },
-                stages: LiteMap::new(),
+                stages: LiteMap::with_capacity(stages),
                 stop: None,
                 superseded_by: None,
                 options: options.clone(),
@@ -309,7 +312,12 @@ impl State {
         self.occupy(id, stage, at);
         let before = self.slot_mut(id, stage).and_then(|slot| slot.latest.replace(id));
         self.with(id, |execution| {
-            execution.stages.insert(stage.clone(), StageExecution::entered(at));
+            let actions = execution.definition.stage(stage).map_or(0, |it| it.actions.len());
+            let entered = StageExecution {
+                actions: LiteMap::with_capacity(actions),
+                ..StageExecution::entered(at)
+            };
+            execution.stages.insert(stage.clone(), entered);
         });
         if let Some(before) = before {
             self.forget_if_unneeded(before);
@@ -400,9 +408,14 @@ impl State {
                 it.automatic_retries = 0;
             }
             it.action_retries.clear();
-            it.actions.retain(|_, action| match mode {
-                RetryMode::AllActions => false,
-                RetryMode::FailedActions => matches!(action.progress, Progress::Succeeded { .. }),
+            let StageExecution { actions, attempts, .. } = it;
+            actions.retain(|name, action| {
+                let stays = mode == RetryMode::FailedActions
+                    && matches!(action.progress, Progress::Succeeded { .. });
+                if !stays {
+                    attempts.insert(name.clone(), action.attempt);
+                }
+                stays
             });
             it.conditions.retain(|kind, condition| {
                 *kind == ConditionType::BeforeEntry
@@ -495,18 +508,7 @@ impl State {
 
 fn success(execution: &Execution, at: Timestamp) -> Success {
     let rollback = execution.options.rollback.as_ref();
-    let release = rollback.map_or_else(
-        || {
-            Arc::new(Release {
-                execution: execution.id,
-                version: execution.version,
-                revisions: Arc::clone(&execution.revisions),
-                variables: Arc::clone(&execution.variables),
-                artifacts: Arc::clone(&execution.artifacts),
-            })
-        },
-        |it| Arc::clone(&it.release),
-    );
+    let release = Arc::clone(rollback.map_or(&execution.release, |it| &it.release));
     Success { execution: execution.id, revision: Arc::clone(execution.revision()), at, release }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     event::{ActionRef, Fact},
-    state::{ActionExecution, Approval, DeferredDecision, Note, Progress, State},
+    state::{ActionExecution, Approval, DeferredDecision, Execution, Note, Progress, State},
 };
 use crate::model::{Instructions, JobSuccess, Timestamp};
 
@@ -72,7 +72,9 @@ impl State {
         self.with(action.execution, |execution| {
             execution.updated_at = at;
             if let Some(stage) = execution.stages.get_mut(&action.stage) {
-                stage.attempts.insert(action.action.clone(), attempt);
+                if attempt > 1 {
+                    stage.attempts.insert(action.action.clone(), attempt);
+                }
                 earlier = stage.actions.insert(action.action.clone(), started);
             }
         });
@@ -89,22 +91,9 @@ impl State {
             decision: before.decision().cloned(),
         });
         self.with(action.execution, |execution| {
-            let definition = Arc::clone(&execution.definition);
-            let declared =
-                definition.stage(&action.stage).and_then(|stage| stage.action(&action.action));
-            if let Some(namespace) = declared.and_then(|it| it.namespace.clone()) {
-                let variables = Arc::make_mut(&mut execution.variables);
-                variables.insert(namespace, Arc::clone(&success.variables));
-            }
-            if !success.artifacts.is_empty() {
-                Arc::make_mut(&mut execution.artifacts).extend(success.artifacts.clone());
-            }
-            if let Some(revision) = &success.revision
-                && !execution.revisions.iter().any(|known| known.action == revision.action)
-            {
-                let revisions = execution.revisions.iter().chain([revision]);
-                execution.revisions = revisions.cloned().collect();
-            }
+            let Execution { definition, release, .. } = execution;
+            let declared = definition.stage(&action.stage).and_then(|it| it.action(&action.action));
+            release.take_in(declared.and_then(|it| it.namespace.as_ref()), success);
         });
     }
 

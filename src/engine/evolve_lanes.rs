@@ -59,8 +59,8 @@ impl State {
         let Some(home) = self.home(id).cloned() else { return };
         self.give_ticket_back(&home, stage);
         let slot = self.lane_mut(&home).and_then(|lane| lane.slots.get_mut(stage));
-        let others = slot.map(|slot| std::mem::take(&mut slot.waiting)).unwrap_or_default();
-        for other in others {
+        let Some(slot) = slot.filter(|slot| !slot.waiting.is_empty()) else { return };
+        for other in std::mem::take(&mut slot.waiting) {
             self.queue(other, stage);
         }
     }

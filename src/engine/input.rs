@@ -1,5 +1,7 @@
 //! What happens outside and is told to the engine.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::state::Release;
@@ -13,11 +15,12 @@ use crate::model::{
 pub enum Input {
     /// A pipeline file was read and found valid.
     DefinitionLoaded(Box<Pipeline>),
-    /// The refs a source action watches, all of them, as they are now.
+    /// The refs a source action watches, all of them, as they are now; the quickest look is at
+    /// those that are the same objects as last time.
     SourceObserved {
         pipeline: PipelineName,
         action: ActionName,
-        heads: Vec<SourceRevision>,
+        heads: Vec<Arc<SourceRevision>>,
     },
     /// Nobody looks at the sources of a pipeline any more: no file declares it.
     SourcesLeft {
@@ -27,7 +30,7 @@ pub enum Input {
     ChangesListed {
         pipeline: PipelineName,
         action: ActionName,
-        branch: String,
+        branch: Arc<str>,
         revision: RevisionId,
         /// The paths from the root of the repository, or why they cannot be listed.
         files: Result<Vec<String>, String>,

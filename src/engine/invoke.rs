@@ -3,8 +3,6 @@
 //! The reference does not say whether the action waits for the execution it starts. Here it does,
 //! and ends as that one ends, unless its configuration says `WaitForCompletion = "false"`.
 
-use std::sync::Arc;
-
 use super::{
     ActionRef, Engine, Fact, Step,
     actions::configuration_error,
@@ -12,7 +10,7 @@ use super::{
 };
 use crate::model::{
     ErrorDetails, ExecutionId, ExecutionStatus, FailureType, JobSuccess, PipelineName, Trigger,
-    TriggerType,
+    TriggerType, variable,
 };
 
 impl Engine {
@@ -68,7 +66,8 @@ impl Engine {
         })?;
         let detail = format!("{parent} execution {}", action.execution.short());
         let trigger = Trigger { kind: TriggerType::StartPipelineExecution, detail };
-        let options = StartOptions { parent: Some(action.clone()), ..StartOptions::default() };
+        let options =
+            StartOptions { parent: Some(action.clone().into()), ..StartOptions::default() };
         self.pipeline_variables(&name, overrides)
             .and_then(|variables| {
                 self.start(step, &name, [head].into(), trigger, variables, options)
@@ -90,7 +89,7 @@ impl Engine {
             }
             let action = at
                 .and_then(|id| self.state.execution(id))
-                .and_then(|it| it.options.parent.as_ref());
+                .and_then(|it| it.options.parent.as_deref());
             let Some(action) = action else { return Ok(()) };
             at = Some(action.execution);
             let Some(home) = self.state.home(action.execution) else { return Ok(()) };
@@ -131,7 +130,7 @@ impl Engine {
 fn child_success(child: ExecutionId, what: &str) -> JobSuccess {
     JobSuccess {
         summary: format!("{what} execution {}", child.short()),
-        variables: Arc::new([("PipelineExecutionId".to_owned(), child.to_string())].into()),
+        variables: variable::of_execution(child),
         ..JobSuccess::default()
     }
 }

@@ -37,7 +37,10 @@ mod tests;
 mod triggers;
 mod watching;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use agenda::Agenda;
 pub use board::Board;
@@ -60,10 +63,14 @@ pub struct Engine {
     /// Executions with an action that a limit holds back, by number.
     held: BTreeSet<(u64, ExecutionId)>,
     room_was_made: bool,
+    /// Lanes in which somebody may be able to enter a stage now.
+    to_admit: Agenda<Home>,
+    /// Executions that may be able to go on in their stage now, by number.
+    to_advance: Agenda<(u64, ExecutionId)>,
     /// Sources whose heads were observed since this engine began; no part of what is stored.
     looked_at: BTreeSet<(PipelineName, ActionName)>,
     /// What sources showed last while watching was paused.
-    unseen: BTreeMap<(PipelineName, ActionName), Vec<SourceRevision>>,
+    unseen: BTreeMap<(PipelineName, ActionName), Vec<Arc<SourceRevision>>>,
 }
 
 /// What came of one input.
@@ -73,10 +80,6 @@ pub struct Step {
     pub events: Vec<Event>,
     /// To be performed once the events are stored.
     pub effects: Vec<Effect>,
-    /// Lanes in which somebody may be able to enter a stage now.
-    to_admit: Agenda<Home>,
-    /// Executions that may be able to go on in their stage now, by number.
-    to_advance: Agenda<(u64, ExecutionId)>,
     at: Timestamp,
     /// The execution that an earlier call with the same client request token has started.
     pub started_before: Option<ExecutionId>,
@@ -94,6 +97,8 @@ impl Engine {
             room_was_made: false,
             looked_at: BTreeSet::new(),
             unseen: BTreeMap::new(),
+            to_admit: Agenda::default(),
+            to_advance: Agenda::default(),
         }
     }
 
@@ -146,6 +151,8 @@ impl Engine {
 
     fn decide(&mut self, input: Input, now: Timestamp) -> Result<Step, Refusal> {
         self.now = self.now.max(now);
+        self.to_admit.clear();
+        self.to_advance.clear();
         let mut step = Step { at: self.now, ..Step::default() };
         match input {
             Input::DefinitionLoaded(definition) => self.load(&mut step, *definition)?,
@@ -236,9 +243,9 @@ impl Engine {
     /// Everything can move again, and jobs that were running must be looked for.
     fn take_over(&mut self, step: &mut Step) {
         let executions = self.state.executions.values();
-        step.to_advance.extend(executions.map(|it| (it.number, it.id)));
+        self.to_advance.extend(executions.map(|it| (it.number, it.id)));
         for (name, pipeline) in &self.state.pipelines {
-            step.to_admit.extend(pipeline.lanes_of(name));
+            self.to_admit.extend(pipeline.lanes_of(name));
         }
         self.ask_for_changes_again(step);
         let actions = self.state.running.values().filter_map(|it| self.job_of(it));
@@ -260,8 +267,8 @@ impl Engine {
         self.room_was_made |= !self.held.is_empty() && event.fact.ends_an_action();
         // The fact may bring the execution or take it away.
         if let Some((home, execution)) = before.or_else(|| place(&self.state)) {
-            step.to_admit.insert(home);
-            step.to_advance.insert(execution);
+            self.to_admit.insert(home);
+            self.to_advance.insert(execution);
         }
         step.events.push(event);
     }

@@ -1,8 +1,6 @@
 //! Walks an execution through a stage: entry condition, actions by run order, success condition,
 //! and what follows a failure.
 
-use std::sync::Arc;
-
 use super::{
     Engine, Fact, Step,
     conditions::Verdict,
@@ -11,7 +9,7 @@ use super::{
     state::{Place, Progress},
 };
 use crate::model::{
-    Action, ActionStatus, ApprovalStatus, ConditionResult, ConditionType, ExecutionId,
+    ActionName, ActionStatus, ApprovalStatus, ConditionResult, ConditionType, ExecutionId,
     PipelineName, Stage, StageName,
 };
 
@@ -70,8 +68,11 @@ impl Engine {
         }
         match self.next_actions(execution, stage) {
             Group::Running => {}
-            Group::Ready(actions) => {
-                for action in actions {
+            Group::Ready(order) => {
+                for action in stage.actions.iter().filter(|it| it.run_order == order) {
+                    if self.has_started(execution, name, &action.name) {
+                        continue;
+                    }
                     self.start_action(step, pipeline, execution, stage, action);
                 }
             }
@@ -126,29 +127,34 @@ impl Engine {
     }
 
     /// Returns what the lowest run order that is not through needs.
-    fn next_actions<'a>(&self, id: ExecutionId, stage: &'a Stage) -> Group<'a> {
+    fn next_actions(&self, id: ExecutionId, stage: &Stage) -> Group {
         let entered = self.state.execution(id).and_then(|it| it.stages.get(&stage.name));
         let Some(entered) = entered else { return Group::Running };
         for order in stage.run_orders() {
-            let group = || stage.actions.iter().filter(move |it| it.run_order == order);
-            let ready: Vec<&Arc<Action>> =
-                group().filter(|it| !entered.actions.contains_key(&it.name)).collect();
-            if !ready.is_empty() {
-                return Group::Ready(ready);
+            let group = stage.actions.iter().filter(|it| it.run_order == order);
+            let mut all_succeeded = true;
+            for action in group {
+                let Some(started) = entered.actions.get(&action.name) else {
+                    return Group::Ready(order);
+                };
+                all_succeeded &= matches!(started.progress, Progress::Succeeded { .. });
             }
-            let succeeded = |action: &Arc<Action>| {
-                matches!(entered.actions[&action.name].progress, Progress::Succeeded { .. })
-            };
-            if !group().all(succeeded) {
+            if !all_succeeded {
                 return Group::Running;
             }
         }
         Group::AllSucceeded
     }
+
+    fn has_started(&self, id: ExecutionId, stage: &StageName, action: &ActionName) -> bool {
+        let entered = self.state.execution(id).and_then(|it| it.stages.get(stage));
+        entered.is_some_and(|it| it.actions.contains_key(action))
+    }
 }
 
-enum Group<'a> {
+enum Group {
     Running,
-    Ready(Vec<&'a Arc<Action>>),
+    /// Actions of this run order have not started yet.
+    Ready(u32),
     AllSucceeded,
 }

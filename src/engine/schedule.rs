@@ -52,13 +52,13 @@ impl Engine {
         let next = schedule.next_after(step.at);
         let source = definition.source_actions().find(|it| it.name == *action);
         let branch = schedule.branch.as_deref().or_else(|| source?.exact_branch());
-        let branch = branch.unwrap_or_default().to_owned();
-        let head = pipeline.sources.get(action).and_then(|heads| heads.get(&branch)).cloned();
+        let branch = branch.unwrap_or_default();
+        let head = pipeline.sources.get(action).and_then(|heads| heads.get(branch)).cloned();
         self.record(step, name, Fact::ScheduleSet { action: action.clone(), next });
         let detail = format!("schedule {schedule}");
         let Some(head) = head else {
             let reason = format!("{detail}: there is no branch {branch}");
-            let (action, revision) = (action.clone(), None);
+            let (action, branch, revision) = (action.clone(), branch.into(), None);
             self.record(step, name, Fact::StartDeclined { action, branch, revision, reason });
             return;
         };

@@ -16,13 +16,13 @@ impl Engine {
             for execution in self.held_that_may_try() {
                 self.advance(step, execution);
             }
-            if let Some(home) = step.to_admit.pop_first() {
+            if let Some(home) = self.to_admit.pop_first() {
                 self.admit(step, &home);
-            } else if let Some((_, execution)) = step.to_advance.pop_first() {
+            } else if let Some((_, execution)) = self.to_advance.pop_first() {
                 self.advance(step, execution);
             } else {
-                self.wake_lock_queues(step);
-                if step.to_admit.is_empty() {
+                self.wake_lock_queues();
+                if self.to_admit.is_empty() {
                     break;
                 }
             }
@@ -70,7 +70,7 @@ impl Engine {
         let execution = end.execution();
         let parent = execution
             .and_then(|id| self.state.execution(id))
-            .and_then(|it| it.options.parent.clone());
+            .and_then(|it| it.options.parent.as_deref().cloned());
         self.record(step, pipeline, end);
         if let (Some(child), Some(parent)) = (execution, parent) {
             self.child_ended(step, child, parent);

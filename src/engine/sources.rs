@@ -1,14 +1,12 @@
 //! Starts executions: from commits on watched branches, or by hand.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Engine, Fact, Refusal, Step, state::StartOptions};
 use crate::model::{
     ActionName, ExecutionId, ExecutionMode, Operator, Pipeline, PipelineName, Revisions,
-    SourceRevision, StageName, Trigger, TriggerType, variable::Namespace,
+    SourceRevision, StageName, Trigger, TriggerType,
+    variable::{Namespace, Values},
 };
 
 /// How many executions of a QUEUED or PARALLEL pipeline may be under way (CodePipeline user guide,
@@ -47,7 +45,7 @@ impl Engine {
         step: &mut Step,
         name: &PipelineName,
         action: &ActionName,
-        heads: Vec<SourceRevision>,
+        heads: Vec<Arc<SourceRevision>>,
     ) {
         let Some(pipeline) = self.state.pipelines.get(name) else { return };
         self.looked_at.insert((name.clone(), action.clone()));
@@ -55,18 +53,29 @@ impl Engine {
             return self.put_off(name, action, heads);
         }
         let Some(known) = pipeline.sources.get(action) else {
-            let heads = heads.into_iter().map(|head| (head.branch.clone(), head.into())).collect();
+            let heads = heads.into_iter().map(|head| (head.branch.clone(), head)).collect();
             self.record(step, name, Fact::BaselineTaken { action: action.clone(), heads });
             return;
         };
-        let there: BTreeSet<&str> = heads.iter().map(|head| head.branch.as_str()).collect();
-        let gone = known.keys().filter(|branch| !there.contains(branch.as_str())).cloned();
-        let gone: Vec<String> = gone.collect();
-        let moved = heads.into_iter().filter_map(|head| {
+        let (mut moved, mut still_there) = (Vec::new(), 0);
+        let mut in_order = known.iter().peekable();
+        for head in &heads {
+            if in_order.next_if(|(_, it)| Arc::ptr_eq(it, head)).is_some() {
+                still_there += 1;
+                continue;
+            }
+            in_order.next_if(|(branch, _)| **branch == head.branch);
             let since = known.get(&head.branch).map(|it| &it.id);
-            (since != Some(&head.id)).then(|| (since.cloned(), Arc::new(head)))
-        });
-        let moved: Vec<_> = moved.collect();
+            still_there += usize::from(since.is_some());
+            if since != Some(&head.id) {
+                moved.push((since.cloned(), Arc::clone(head)));
+            }
+        }
+        let mut gone = Vec::new();
+        if still_there < known.len() {
+            let there: BTreeSet<&str> = heads.iter().map(|head| &*head.branch).collect();
+            gone.extend(known.keys().filter(|branch| !there.contains(&***branch)).cloned());
+        }
         for branch in gone {
             self.record(step, name, Fact::BranchDeleted { action: action.clone(), branch });
         }
@@ -89,7 +98,7 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let pipeline = self.pipeline(name)?;
         if let Some(token) = &wish.client_request_token {
-            let known = pipeline.client_request_tokens.iter().find(|(it, _)| it == token);
+            let known = pipeline.client_request_tokens.iter().find(|(it, _)| **it == **token);
             if let Some((_, execution)) = known {
                 step.started_before = Some(*execution);
                 return Ok(());
@@ -97,7 +106,7 @@ impl Engine {
         }
         let options = StartOptions {
             skip: stages_to_skip(name, &pipeline.definition, wish.skip, wish.from)?,
-            client_request_token: wish.client_request_token,
+            client_request_token: wish.client_request_token.map(String::into_boxed_str),
             ..StartOptions::default()
         };
         let variables = self.pipeline_variables(name, overrides)?;
@@ -129,7 +138,7 @@ impl Engine {
                 limit: CONCURRENT_EXECUTIONS,
             });
         }
-        let branch = revisions.first().map_or("", |it| it.branch.as_str());
+        let branch = revisions.first().map_or("", |it| &*it.branch);
         let mut lane = definition.lane_of(branch);
         let execution = self.mint_execution();
         if mode == ExecutionMode::Parallel {
@@ -154,9 +163,9 @@ impl Engine {
         overrides: Vec<(String, String)>,
     ) -> Result<Namespace, Refusal> {
         let declared = &self.pipeline(name)?.definition.variables;
-        let mut values: BTreeMap<String, String> = declared
+        let mut values: Values = declared
             .iter()
-            .filter_map(|it| Some((it.name.clone(), it.default_value.clone()?)))
+            .filter_map(|it| Some((it.name.as_str().into(), it.default_value.as_deref()?.into())))
             .collect();
         for (key, value) in overrides {
             if !declared.iter().any(|it| it.name == key) {
@@ -164,9 +173,9 @@ impl Engine {
                 let pipeline = name.clone();
                 return Err(Refusal::UnknownVariable { pipeline, name: key, known });
             }
-            values.insert(key, value);
+            values.insert(key.into(), value.into());
         }
-        match declared.iter().find(|it| !values.contains_key(&it.name)) {
+        match declared.iter().find(|it| !values.contains_key(it.name.as_str())) {
             Some(missing) => Err(Refusal::MissingVariable { name: missing.name.clone() }),
             None => Ok(values.into()),
         }

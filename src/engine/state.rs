@@ -17,9 +17,10 @@ use super::{
 };
 use crate::model::{
     ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken, Artifacts, ById,
-    ConditionStatus, ConditionType, ErrorDetails, ExecutionId, ExecutionStatus, Instructions, Lane,
-    LockName, Operator, Pipeline, PipelineName, RevisionId, Revisions, RuleName, RuleStatus,
-    SourceRevision, StageName, StageStatus, StopRequest, Timestamp, Trigger, variable::Variables,
+    ConditionStatus, ConditionType, ErrorDetails, ExecutionId, ExecutionStatus, Instructions,
+    JobSuccess, Lane, LockName, Operator, Pipeline, PipelineName, RevisionId, Revisions, RuleName,
+    RuleStatus, SourceRevision, StageName, StageStatus, StopRequest, Timestamp, Trigger,
+    variable::Variables,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,14 +67,14 @@ pub struct PipelineState {
     pub transitions: BTreeMap<StageName, Transition>,
     /// The heads last seen, by source action and branch (a tag's key is `refs/tags/NAME`); an action
     /// without an entry was never seen.
-    pub sources: BTreeMap<ActionName, BTreeMap<String, Arc<SourceRevision>>>,
+    pub sources: BTreeMap<ActionName, BTreeMap<Arc<str>, Arc<SourceRevision>>>,
     /// Heads whose changed files decide and are not listed yet, by source action and branch.
-    pub awaited_changes: BTreeMap<ActionName, BTreeMap<String, AwaitedChanges>>,
+    pub awaited_changes: BTreeMap<ActionName, BTreeMap<Arc<str>, AwaitedChanges>>,
     pub lanes: BTreeMap<Lane, LaneState>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watching_paused: Option<Box<WatchingPaused>>,
     /// What callers named their starts, so that asking twice starts once; the last few.
-    pub client_request_tokens: VecDeque<(String, ExecutionId)>,
+    pub client_request_tokens: VecDeque<(Box<str>, ExecutionId)>,
 }
 
 /// Who has paused watching, and when.
@@ -134,15 +135,41 @@ pub struct Success {
     pub release: Arc<Release>,
 }
 
-/// What a stage worked with: enough to run it again as it was.
+/// What the stages of an execution work with: enough to run one again as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// The STANDARD execution it was made by.
     pub execution: ExecutionId,
     pub version: u32,
+    /// The first is the primary source's.
     pub revisions: Revisions,
-    pub variables: Arc<Variables>,
-    pub artifacts: Arc<Artifacts>,
+    pub variables: Variables,
+    pub artifacts: Artifacts,
+}
+
+impl Release {
+    /// Adds what an action has brought. Whoever shares the release keeps it as it is; nothing is
+    /// copied for an action that brings nothing.
+    pub fn take_in(self: &mut Arc<Self>, namespace: Option<&Arc<str>>, success: &JobSuccess) {
+        if let Some(namespace) = namespace {
+            if !success.variables.is_empty() {
+                let variables = &mut Arc::make_mut(self).variables;
+                variables.insert(Arc::clone(namespace), Arc::clone(&success.variables));
+            } else if self.variables.contains_key(namespace) {
+                // An earlier attempt had some.
+                Arc::make_mut(self).variables.remove(namespace);
+            }
+        }
+        if !success.artifacts.is_empty() {
+            Arc::make_mut(self).artifacts.extend(success.artifacts.clone());
+        }
+        if let Some(revision) = &success.revision
+            && self.revisions.iter().all(|known| known.action != revision.action)
+        {
+            let revisions = self.revisions.iter().chain([revision]).cloned().collect();
+            Arc::make_mut(self).revisions = revisions;
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,9 +193,9 @@ pub struct StartOptions {
     pub skip: BTreeSet<StageName>,
     /// The action that invoked the pipeline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<ActionRef>,
+    pub parent: Option<Box<ActionRef>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_request_token: Option<String>,
+    pub client_request_token: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,10 +215,8 @@ pub struct Execution {
     pub definition: Arc<Pipeline>,
     pub status: ExecutionStatus,
     pub trigger: Trigger,
-    /// The first is the primary source's.
-    pub revisions: Revisions,
-    pub variables: Arc<Variables>,
-    pub artifacts: Arc<Artifacts>,
+    /// Grows with what its actions bring; a stage that succeeds keeps it as it is then.
+    pub release: Arc<Release>,
     pub place: Place,
     pub stages: LiteMap<StageName, StageExecution>,
     pub stop: Option<Box<StopRequest>>,
@@ -229,7 +254,7 @@ impl Execution {
 
     /// Returns the revision the execution is known by.
     pub fn revision(&self) -> &Arc<SourceRevision> {
-        self.revisions.first().expect("executions start with their primary revision")
+        self.release.revisions.first().expect("executions start with their primary revision")
     }
 }
 
@@ -253,7 +278,7 @@ pub struct StageExecution {
     pub ended_at: Option<Timestamp>,
     /// The newest attempt of each action that has started.
     pub actions: LiteMap<ActionName, ActionExecution>,
-    /// How many attempts each action has had, also those that a retry has put aside.
+    /// How many attempts an action has had, if there were several or a retry has put it aside.
     pub attempts: LiteMap<ActionName, u32>,
     /// How often each action was tried again by itself, since the stage was entered or retried.
     pub action_retries: LiteMap<ActionName, u32>,
@@ -278,6 +303,12 @@ impl StageExecution {
             manual_retries: 0,
             retry_at: None,
         }
+    }
+
+    /// Returns how many attempts an action has had here.
+    pub fn attempts_of(&self, action: &ActionName) -> u32 {
+        let several = self.attempts.get(action).copied();
+        several.or_else(|| Some(self.actions.get(action)?.attempt)).unwrap_or(0)
     }
 
     pub fn has_action(&self, status: ActionStatus) -> bool {

@@ -78,7 +78,7 @@ impl Engine {
         let awaited = self.awaited(name, action, branch).filter(|it| it.revision.id == *revision);
         let Some(head) = awaited.map(|it| Arc::clone(&it.revision)) else { return };
         let Some(definition) = self.definition(name) else { return };
-        let (action, branch) = (action.clone(), branch.to_owned());
+        let (action, branch) = (action.clone(), branch.into());
         self.record(step, name, Fact::ChangesListed { action, branch, revision: head.id.clone() });
         let filters = definition.trigger_of(&head.action).map_or(&[][..], |it| &it.push);
         match files {
@@ -214,7 +214,7 @@ impl Engine {
             self.state.execution(*newest.1)
         };
         newest().is_some_and(|it| {
-            it.revisions.iter().any(|known| {
+            it.release.revisions.iter().any(|known| {
                 (&known.action, &known.id, &known.tag) == (&head.action, &head.id, &head.tag)
             })
         })
@@ -253,7 +253,7 @@ impl Engine {
             // One lane for all: the branch that ran last.
             None => {
                 let newest = self.state.executions_in(state).next_back()?.revision();
-                Some(newest.branch.as_str()).filter(|_| newest.tag.is_none())
+                Some(&*newest.branch).filter(|_| newest.tag.is_none())
             }
         });
         branches.filter_map(|branch| known.get(branch).cloned()).collect()

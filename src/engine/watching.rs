@@ -1,6 +1,8 @@
 //! Watching that an operator has paused: commits start nothing until it goes on, and then the
 //! newest of each branch does (ours: CodePipeline has `DetectChanges` in the declaration only).
 
+use std::sync::Arc;
+
 use super::{Engine, Fact, Refusal, Step, WatchingChange};
 use crate::model::{ActionName, Operator, PipelineName, SourceRevision};
 
@@ -33,7 +35,7 @@ impl Engine {
         &mut self,
         name: &PipelineName,
         action: &ActionName,
-        heads: Vec<SourceRevision>,
+        heads: Vec<Arc<SourceRevision>>,
     ) {
         self.unseen.insert((name.clone(), action.clone()), heads);
     }

@@ -105,6 +105,7 @@ impl ArtifactStore {
         };
         let tree = keep.await.map_err(|source| PackError::Git { artifact, source })?;
         let bytes = found.iter().map(|file| file.bytes).sum();
+        let tree = tree.into();
         Ok(ArtifactContent::Tree { tree, files: found.len() as u64, bytes })
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Action, ActionExecutionId, ActionName, ArtifactContent, ArtifactName, Artifacts, ErrorDetails,
     ExecutionId, FailureType, Instructions, Lane, Pipeline, PipelineName, Revisions,
-    SourceRevision, StageName, variable::Namespace,
+    SourceRevision, StageName, artifact, variable::Namespace,
 };
 
 /// One attempt of one action.
@@ -59,6 +59,7 @@ impl JobReport {
 pub struct JobSuccess {
     pub summary: String,
     pub variables: Namespace,
+    #[serde(serialize_with = "artifact::as_map")]
     pub artifacts: Artifacts,
     /// What a source action found.
     pub revision: Option<Arc<SourceRevision>>,

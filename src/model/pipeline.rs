@@ -162,10 +162,12 @@ impl Stage {
     }
 
     /// Returns the distinct run orders, lowest first.
-    pub fn run_orders(&self) -> impl Iterator<Item = u32> + use<> {
-        let orders: std::collections::BTreeSet<u32> =
-            self.actions.iter().map(|action| action.run_order).collect();
-        orders.into_iter()
+    pub fn run_orders(&self) -> impl Iterator<Item = u32> {
+        let above = |order: Option<u32>| {
+            let orders = self.actions.iter().map(|action| action.run_order);
+            orders.filter(|it| Some(*it) > order).min()
+        };
+        std::iter::successors(above(None), move |order| above(Some(*order)))
     }
 }
 
@@ -182,7 +184,7 @@ pub struct Action {
     pub input_artifacts: Vec<ArtifactName>,
     pub output_artifacts: Vec<OutputArtifact>,
     pub output_variables: Vec<String>,
-    pub namespace: Option<String>,
+    pub namespace: Option<Arc<str>>,
     pub timeout: Option<Span>,
     /// Paths in the workspace that stay from one execution to the next.
     pub cache: Vec<String>,

@@ -3,12 +3,17 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
+use litemap::LiteMap;
 use thiserror::Error;
 
-/// Values by key, shared by the fact that brought them and all who read them.
-pub type Namespace = Arc<BTreeMap<String, String>>;
+use super::ExecutionId;
+
+/// Values by key.
+pub type Values = BTreeMap<Arc<str>, Arc<str>>;
+/// Shared by the fact that brought the values and all who read them.
+pub type Namespace = Arc<Values>;
 /// The namespaces by name.
-pub type Variables = BTreeMap<String, Namespace>;
+pub type Variables = LiteMap<Arc<str>, Namespace>;
 
 /// The namespace of pipeline-level variables.
 pub const PIPELINE_NAMESPACE: &str = "variables";
@@ -27,6 +32,11 @@ pub struct Reference<'a> {
 pub struct Unresolved {
     pub namespace: String,
     pub key: String,
+}
+
+/// Returns the variables by which an execution is known.
+pub fn of_execution(id: ExecutionId) -> Namespace {
+    Arc::new([("PipelineExecutionId".into(), id.to_string().into())].into())
 }
 
 /// Returns every `#{namespace.key}` in `text`; what is not of that form is plain text.
@@ -77,8 +87,9 @@ mod tests {
 
     fn variables() -> Variables {
         let build = [("VERSION", "1.2"), ("EMPTY", ""), ("TRICK", "#{build.VERSION}")];
-        let build = build.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        Variables::from([("build".to_owned(), Arc::new(build.into_iter().collect()))])
+        let build: Values =
+            build.map(|(key, value)| (key.into(), value.into())).into_iter().collect();
+        [("build".into(), build.into())].into_iter().collect()
     }
 
     #[test]

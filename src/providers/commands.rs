@@ -7,7 +7,7 @@ use super::{Start, failed, script, secrets::Secrets, with_causes};
 use crate::{
     fault,
     host::{JobFiles, Tools, environment, reports, workspace, workspace::Workspace},
-    model::{ErrorDetails, FailureType, Job, JobSuccess},
+    model::{Artifacts, ErrorDetails, FailureType, Job, JobSuccess, variable::Values},
     supervisor::protocol::{self, JobResult, Outcome, StartRequest},
 };
 
@@ -147,7 +147,7 @@ fn environment(job: &Job, workspace: &Workspace, secrets: &Secrets) -> BTreeMap<
     set("STAGEGATE_SRC_DIR", workspace.source().to_string_lossy().into_owned());
     if let Some(revision) = job.revisions.first() {
         set("STAGEGATE_COMMIT_ID", revision.id.to_string());
-        set("STAGEGATE_BRANCH", revision.branch.clone());
+        set("STAGEGATE_BRANCH", revision.branch.to_string());
     }
     for input in job.inputs.iter().skip(1) {
         let name: String = input
@@ -227,7 +227,7 @@ async fn report(
         return Err(failed(FailureType::JobFailed, words));
     }
     let variables = read_variables(job, &files.variables(), secrets)?;
-    let mut artifacts = BTreeMap::new();
+    let mut artifacts = Artifacts::new();
     for output in &job.action.output_artifacts {
         let index = workspace.index(&format!("out-{}", output.name));
         let content = tools
@@ -242,13 +242,9 @@ async fn report(
     Ok(JobSuccess { summary, variables: variables.into(), artifacts, revision: None })
 }
 
-fn read_variables(
-    job: &Job,
-    path: &Path,
-    secrets: &[String],
-) -> Result<BTreeMap<String, String>, ErrorDetails> {
+fn read_variables(job: &Job, path: &Path, secrets: &[String]) -> Result<Values, ErrorDetails> {
     if job.action.output_variables.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Values::new());
     }
     let bytes = std::fs::read(path).map_err(|error| {
         let words = format!(
@@ -257,7 +253,8 @@ fn read_variables(
         );
         failed(FailureType::JobFailed, words)
     })?;
-    let variables: BTreeMap<String, String> = script::parse_variables(&bytes).collect();
+    let read = script::parse_variables(&bytes);
+    let variables: Values = read.map(|(name, value)| (name.into(), value.into())).collect();
     for (name, value) in &variables {
         if secrets.iter().any(|secret| value.contains(secret.as_str())) {
             let words = format!("output variable {name} contains the value of a secret");

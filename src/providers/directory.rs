@@ -78,10 +78,9 @@ pub(super) async fn run(
     {
         note(format!("removed the old release {gone}"))?;
     }
-    let release_path = release.to_string_lossy().into_owned();
     Ok(JobSuccess {
         summary: format!("current -> releases/{name}"),
-        variables: Arc::new([("ReleasePath".to_owned(), release_path)].into()),
+        variables: Arc::new([("ReleasePath".into(), release.to_string_lossy().into())].into()),
         ..JobSuccess::default()
     })
 }

@@ -1,6 +1,7 @@
 //! Git source: the heads of the branches an action watches, as they are now.
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -143,7 +144,7 @@ impl Source {
             .output()
             .await?;
         let found = parse_heads(&output, &self.action, git_dir).next();
-        found.map(|it| SourceRevision { branch: branch.to_owned(), ..it }).ok_or_else(|| {
+        found.map(|it| SourceRevision { branch: branch.into(), ..it }).ok_or_else(|| {
             GitError::Failed { command: "log".to_owned(), message: format!("no commit {name}") }
         })
     }
@@ -169,10 +170,10 @@ fn with_ref_name(head: SourceRevision) -> Option<SourceRevision> {
     if head.tree.is_empty() {
         return None;
     }
-    match head.branch.strip_prefix(TAG_PREFIX).map(str::to_owned) {
+    match head.branch.strip_prefix(TAG_PREFIX).map(Arc::from) {
         Some(tag) => Some(SourceRevision { tag: Some(tag), ..head }),
         None => {
-            let branch = head.branch.strip_prefix("refs/heads/")?.to_owned();
+            let branch = head.branch.strip_prefix("refs/heads/")?.into();
             Some(SourceRevision { branch, ..head })
         }
     }
@@ -183,25 +184,24 @@ fn parse_heads(
     action: &ActionName,
     git_dir: &Path,
 ) -> impl Iterator<Item = SourceRevision> {
-    let fields: Vec<String> = output
-        .split(|byte| *byte == 0)
-        .map(|field| String::from_utf8_lossy(field).into_owned())
-        .collect();
+    let fields: Vec<Cow<'_, str>> =
+        output.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+    let git_dir: Arc<Path> = git_dir.into();
     let records = fields.len() / 7;
     (0..records)
         .map(move |record| {
-            let field = |at: usize| fields[record * 7 + at].clone();
+            let field = |at: usize| &*fields[record * 7 + at];
             SourceRevision {
                 action: action.clone(),
-                branch: field(0).trim_start_matches('\n').to_owned(),
+                branch: field(0).trim_start_matches('\n').into(),
                 tag: None,
                 id: field(1).into(),
-                git_dir: git_dir.to_owned(),
-                tree: field(2),
-                author_name: field(3),
-                author_email: field(4),
-                author_date: field(5),
-                message: field(6),
+                git_dir: Arc::clone(&git_dir),
+                tree: field(2).into(),
+                author_name: field(3).into(),
+                author_email: field(4).into(),
+                author_date: field(5).into(),
+                message: field(6).into(),
             }
         })
         .collect::<Vec<_>>()
@@ -232,15 +232,15 @@ fn parse_commit(
     let at = chrono::DateTime::from_timestamp(seconds.parse().ok()?, 0)?;
     Some(SourceRevision {
         action: action.clone(),
-        branch: branch.to_owned(),
+        branch: branch.into(),
         tag: None,
         id: id.into(),
-        git_dir: git_dir.to_owned(),
-        tree: header("tree")?.to_owned(),
-        author_name: name.trim_end().to_owned(),
-        author_email: email.to_owned(),
-        author_date: at.with_timezone(&chrono::FixedOffset::east_opt(east)?).to_rfc3339(),
-        message: message.to_owned(),
+        git_dir: git_dir.into(),
+        tree: header("tree")?.into(),
+        author_name: name.trim_end().into(),
+        author_email: email.into(),
+        author_date: at.with_timezone(&chrono::FixedOffset::east_opt(east)?).to_rfc3339().into(),
+        message: message.into(),
     })
 }
 
@@ -253,13 +253,13 @@ pub(super) async fn run(job: &Job) -> Result<JobSuccess, ErrorDetails> {
         .map_err(|error| unavailable(with_causes(&error)))?;
     let heads = source.heads(&git_dir).await.map_err(|error| unavailable(with_causes(&error)))?;
     // With a glob, the branch of the lane is meant.
-    let wanted = heads.iter().find(|head| Some(head.branch.as_str()) == job.lane.branch());
+    let wanted = heads.iter().find(|head| Some(&*head.branch) == job.lane.branch());
     let head = wanted.or(heads.first()).ok_or_else(|| {
         unavailable(format!("no branch of {} matches", source.repository.display()))
     })?;
     Ok(JobSuccess {
         summary: format!("{} {}", head.id.short(), head.subject()),
-        variables: Arc::new(head.variables().collect()),
+        variables: Arc::new(head.variables()),
         artifacts: job
             .action
             .output_artifacts
@@ -281,10 +281,10 @@ mod tests {
             committer X <x@y> 1795423659 +0000\n\nfix: it\n\nbecause\n";
         let found = parse_commit(content, "id".into(), "main", &"app".into(), Path::new("/g"));
         let found = found.unwrap();
-        assert_eq!(found.author_name, "Mira M\u{fc}ller");
-        assert_eq!(found.author_email, "mira@example.org");
-        assert_eq!(found.author_date, "2026-11-23T05:17:38-03:30");
-        assert_eq!((found.subject(), found.message.as_str()), ("fix: it", "fix: it\n\nbecause\n"));
+        assert_eq!(*found.author_name, *"Mira M\u{fc}ller");
+        assert_eq!(*found.author_email, *"mira@example.org");
+        assert_eq!(*found.author_date, *"2026-11-23T05:17:38-03:30");
+        assert_eq!((found.subject(), &*found.message), ("fix: it", "fix: it\n\nbecause\n"));
         assert!(found.tree.starts_with("4b825"));
     }
 

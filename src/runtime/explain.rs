@@ -1,7 +1,7 @@
 //! Whether a commit would start an execution, and why: the engine's own judgement, over what the
 //! repository says now. Nothing is started and nothing is recorded.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use crate::{
     engine::push_filters::{Decision, Outcome, Pushed, Verdict},
@@ -107,7 +107,8 @@ async fn explain_source(
     let required_variable = required.map(|it| it.name.clone());
     let mut explanations = Vec::new();
     for branch in refs {
-        let revision = SourceRevision { branch, tag: push.tag.clone(), ..commit.clone() };
+        let (branch, tag) = (branch.into(), push.tag.as_deref().map(Arc::from));
+        let revision = SourceRevision { branch, tag, ..commit.clone() };
         let ruling = rule(definition, &source, &revision, push).await.map_err(failed)?;
         let action = action.name.clone();
         let required_variable = required_variable.clone();

@@ -164,12 +164,12 @@ impl Needed {
         let mut trees = BTreeSet::new();
         let mut need = |artifacts: &Artifacts| {
             trees.extend(artifacts.values().filter_map(|content| match content {
-                ArtifactContent::Tree { tree, .. } => Some(tree.clone()),
+                ArtifactContent::Tree { tree, .. } => Some(tree.to_string()),
                 ArtifactContent::Commit { .. } => None,
             }));
         };
         for execution in state.executions.values() {
-            need(&execution.artifacts);
+            need(&execution.release.artifacts);
             if let Some(rollback) = &execution.options.rollback {
                 need(&rollback.release.artifacts);
             }

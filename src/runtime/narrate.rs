@@ -210,7 +210,7 @@ fn skipped(reason: SkipReason) -> &'static str {
     }
 }
 
-fn baseline(heads: &BTreeMap<String, Arc<SourceRevision>>) -> String {
+fn baseline(heads: &BTreeMap<Arc<str>, Arc<SourceRevision>>) -> String {
     let listed = heads.iter().take(LISTED);
     let mut words: Vec<_> =
         listed.map(|(branch, head)| format!("{branch} {}", head.id.short())).collect();

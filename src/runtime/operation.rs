@@ -247,7 +247,7 @@ async fn look_up_revision(
     let failed = |error: crate::host::GitError| SubmitError::Failed(error.to_string());
     let git_dir = git::common_dir(&source.repository).await.map_err(failed)?;
     let heads = source.heads(&git_dir).await.map_err(failed)?;
-    let names = || heads.iter().map(|it| it.branch.as_str()).collect::<Vec<_>>().join(", ");
+    let names = || heads.iter().map(|it| &*it.branch).collect::<Vec<_>>().join(", ");
     let branch = match (&source.branch, branch) {
         (BranchName::Exact(own), None) => own.clone(),
         (BranchName::Exact(own), Some(asked))
@@ -260,14 +260,14 @@ async fn look_up_revision(
             return Err(SubmitError::Failed(words));
         }
         (BranchName::Glob(_), Some(asked)) => asked,
-        (BranchName::Glob(_), None) if heads.len() == 1 => heads[0].branch.clone(),
+        (BranchName::Glob(_), None) if heads.len() == 1 => heads[0].branch.to_string(),
         (BranchName::Glob(_), None) => {
             let words =
                 format!("{pipeline} has several branches ({}): say which with --branch", names());
             return Err(SubmitError::Failed(words));
         }
     };
-    let head = heads.iter().find(|head| head.branch == branch);
+    let head = heads.iter().find(|head| *head.branch == *branch);
     match (revision, head) {
         (Some(revision), _) => source.revision(&git_dir, &revision, &branch).await.map_err(failed),
         (None, Some(head)) => Ok(head.clone()),

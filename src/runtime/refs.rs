@@ -19,7 +19,7 @@ use crate::{
         board::{Notice, Severity},
     },
     host::{Objects, git},
-    model::{PipelineName, RevisionId, WatchedRefs},
+    model::{PipelineName, SourceRevision, WatchedRefs},
     providers::git_source::{BranchName, Source},
 };
 
@@ -63,6 +63,21 @@ fn describe_missing(repository: &Path) -> String {
     }
 }
 
+/// Takes a head that has not moved from what was seen before, so that everybody keeps one copy.
+fn with_known(
+    heads: Vec<SourceRevision>,
+    before: &[Arc<SourceRevision>],
+) -> Vec<Arc<SourceRevision>> {
+    let mut before = before.iter().peekable();
+    let known = heads.into_iter().map(|head| {
+        // Git tells them in order; those in between are gone.
+        while before.next_if(|it| it.branch < head.branch).is_some() {}
+        let known = before.next_if(|it| it.branch == head.branch).filter(|it| ***it == head);
+        known.map_or_else(|| Arc::new(head), Arc::clone)
+    });
+    known.collect()
+}
+
 /// Returns when the repository is gone or has become another one.
 async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
     let wake = Arc::new(Notify::new());
@@ -70,7 +85,7 @@ async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sen
     let watcher = start_watcher(git_dir, Arc::clone(&wake)).ok();
     let look = if watcher.is_some() { SAFETY_POLL } else { POLL };
     let identity = inode(git_dir);
-    let mut seen: BTreeMap<usize, Vec<(String, RevisionId)>> = BTreeMap::new();
+    let mut seen: BTreeMap<usize, Vec<Arc<SourceRevision>>> = BTreeMap::new();
     let mut objects = Objects::open(git_dir).ok();
     let mut read_at_fingerprint = None;
     loop {
@@ -79,14 +94,14 @@ async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sen
             read_at_fingerprint = Some(fingerprint);
             for (position, (pipeline, source)) in watched.iter().enumerate() {
                 let Ok(heads) = source.heads_from(git_dir, &mut objects).await else { return };
-                let ids: Vec<_> =
-                    heads.iter().map(|it| (it.branch.clone(), it.id.clone())).collect();
-                if seen.get(&position) == Some(&ids) {
+                let before = seen.get(&position);
+                let heads = with_known(heads, before.map_or(&[], Vec::as_slice));
+                if before == Some(&heads) {
                     continue;
                 }
-                let words = ids.is_empty().then(|| describe_empty(source));
+                let words = heads.is_empty().then(|| describe_empty(source));
                 notify(inbox, pipeline, source, Severity::Remark, words).await;
-                seen.insert(position, ids);
+                seen.insert(position, heads.clone());
                 let (pipeline, action) = (pipeline.clone(), source.action.clone());
                 let observed = Input::SourceObserved { pipeline, action, heads };
                 if inbox.send(input(observed)).await.is_err() {

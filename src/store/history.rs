@@ -298,41 +298,31 @@ impl History {
         stage: &StageName,
     ) -> Result<Option<Release>, StoreError> {
         let events = self.events_of(&execution.to_string())?;
-        let Some(Fact::ExecutionStarted { version, revisions: first, variables: own, .. }) =
+        let Some(Fact::ExecutionStarted { version, revisions, variables: own, .. }) =
             events.first().map(|event| &event.fact)
         else {
             return Ok(None);
         };
         let definition = self.definition(&events[0].pipeline, *version)?;
-        let own = (PIPELINE_NAMESPACE.to_owned(), Arc::clone(own));
-        let mut revisions = first.to_vec();
-        let (mut variables, mut artifacts) = (Variables::from([own]), Artifacts::new());
+        let mut variables = Variables::new();
+        variables.insert(PIPELINE_NAMESPACE.into(), Arc::clone(own));
+        let mut release = Arc::new(Release {
+            execution,
+            version: *version,
+            revisions: Arc::clone(revisions),
+            variables,
+            artifacts: Artifacts::new(),
+        });
         for event in &events {
             match &event.fact {
                 Fact::ActionSucceeded { action, success } => {
-                    artifacts.extend(success.artifacts.clone());
                     let declared = definition
                         .as_ref()
                         .and_then(|it| it.stage(&action.stage)?.action(&action.action));
-                    if let Some(namespace) = declared.and_then(|it| it.namespace.clone()) {
-                        variables.insert(namespace, success.variables.clone());
-                    }
-                    let found = success.revision.iter();
-                    let new = |it: &&Arc<SourceRevision>| {
-                        first.iter().all(|known| known.action != it.action)
-                    };
-                    revisions.extend(found.filter(new).cloned());
+                    release.take_in(declared.and_then(|it| it.namespace.as_ref()), success);
                 }
                 Fact::StageSucceeded { stage: succeeded, .. } if succeeded == stage => {
-                    let (revisions, variables) = (revisions.into(), variables.into());
-                    let (version, artifacts) = (*version, artifacts.into());
-                    return Ok(Some(Release {
-                        execution,
-                        version,
-                        revisions,
-                        variables,
-                        artifacts,
-                    }));
+                    return Ok(Some(Arc::unwrap_or_clone(release)));
                 }
                 _ => {}
             }

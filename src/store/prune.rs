@@ -39,9 +39,9 @@ impl History {
             })?;
             for (id, success) in actions {
                 execution.actions.push(id);
-                let artifacts = success.into_iter().flat_map(|it| it.artifacts.into_values());
+                let artifacts = success.iter().flat_map(|it| it.artifacts.values());
                 execution.trees.extend(artifacts.filter_map(|content| match content {
-                    ArtifactContent::Tree { tree, bytes, .. } => Some((tree, bytes)),
+                    ArtifactContent::Tree { tree, bytes, .. } => Some((tree.to_string(), *bytes)),
                     ArtifactContent::Commit { .. } => None,
                 }));
             }

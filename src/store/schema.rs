@@ -96,6 +96,19 @@ const MIGRATIONS: &[&str] = &[
     "
     CREATE INDEX definition ON event (pipeline, id) WHERE kind = 'PipelineDefined';
 ",
+    // What an execution works with is one object. Events that led to the snapshot may be pruned.
+    "
+    UPDATE snapshot SET body = CAST(json_set(CAST(body AS TEXT), '$.executions', json((
+        SELECT json_group_object(key, json_set(
+            json_remove(value, '$.revisions', '$.variables', '$.artifacts'),
+            '$.release', json_object(
+                'execution', key,
+                'version', json_extract(value, '$.version'),
+                'revisions', json_extract(value, '$.revisions'),
+                'variables', json_extract(value, '$.variables'),
+                'artifacts', json_extract(value, '$.artifacts'))))
+        FROM json_each(CAST(body AS TEXT), '$.executions')))) AS BLOB);
+",
 ];
 
 /// The format this build reads and writes.

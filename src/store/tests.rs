@@ -56,7 +56,7 @@ impl Fixture {
             id: id.into(),
             branch: "main".into(),
             tag: None,
-            git_dir: "/repo/.git".into(),
+            git_dir: Path::new("/repo/.git").into(),
             tree: "t".into(),
             message: "subject\n\nbody".into(),
             author_name: "Mira".into(),
@@ -64,7 +64,7 @@ impl Fixture {
             author_date: "2026-01-02T03:04:05Z".into(),
         };
         let (pipeline, action) = ("p".into(), "app".into());
-        self.apply(Input::SourceObserved { pipeline, action, heads: vec![head] });
+        self.apply(Input::SourceObserved { pipeline, action, heads: vec![head.into()] });
     }
 
     fn finish(&mut self) {
@@ -149,6 +149,30 @@ fn a_reader_leaves_a_database_of_an_older_format_to_the_runtime() {
     let Err(error) = History::open(&path) else { panic!("it opened") };
     assert!(matches!(error, StoreError::TooOld { found: 1, .. }), "{error}");
     assert!(error.hint().unwrap().contains("runtime"));
+}
+
+#[test]
+fn a_snapshot_of_an_older_format_is_brought_up_to_date() {
+    let mut fixture = Fixture::new();
+    fixture.observe("a1");
+    fixture.finish();
+    fixture.observe("b2");
+    let state = fixture.engine.state();
+    write_snapshot(&fixture.store.connection, &fixture.path(), state).unwrap();
+    let mut old: serde_json::Value = serde_json::to_value(state).unwrap();
+    for execution in old["executions"].as_object_mut().unwrap().values_mut() {
+        let execution = execution.as_object_mut().unwrap();
+        let release = execution.remove("release").unwrap();
+        for part in ["revisions", "variables", "artifacts"] {
+            execution.insert(part.to_owned(), release[part].clone());
+        }
+    }
+    let body = serde_json::to_vec(&old).unwrap();
+    fixture.store.connection.execute("UPDATE snapshot SET body = ?1", params![body]).unwrap();
+    fixture.store.connection.pragma_update(None, "user_version", 4).unwrap();
+    let loaded = Store::open(&fixture.path()).unwrap().load().unwrap();
+    assert!(!loaded.state.executions.is_empty());
+    assert_eq!(&loaded.state, state);
 }
 
 #[test]

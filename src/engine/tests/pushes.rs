@@ -47,7 +47,7 @@ pub(super) fn with_sources(sources: &[(&str, &str)], triggers: Vec<PipelineTrigg
         let mut action = Arc::new(Action { name: (*name).into(), ..Action::clone(&like) });
         told(&mut action).configuration.insert("BranchName".into(), (*branch).to_owned());
         let named = Arc::make_mut(&mut action);
-        named.namespace = Some((*name).to_owned());
+        named.namespace = Some((*name).into());
         named.output_artifacts[0].name = (*name).into();
         action
     });
@@ -82,7 +82,7 @@ impl Pushes {
     }
 
     pub(super) fn observe(&mut self, source: &str) {
-        let heads = self.heads[source].values().cloned().collect();
+        let heads = self.heads[source].values().cloned().map(Arc::new).collect();
         let (pipeline, action) = ("p".into(), source.into());
         self.scene.apply(Input::SourceObserved { pipeline, action, heads }).unwrap();
     }
@@ -99,7 +99,7 @@ impl Pushes {
 
     pub(super) fn tag(&mut self, tag: &str, id: &str) {
         let branch = format!("refs/tags/{tag}");
-        let head = SourceRevision { tag: Some(tag.to_owned()), ..revision(&branch, id) };
+        let head = SourceRevision { tag: Some(tag.into()), ..revision(&branch, id) };
         self.heads.get_mut("app").unwrap().insert(branch, head);
         self.observe("app");
     }
@@ -115,7 +115,7 @@ impl Pushes {
 
     pub(super) fn answer(&mut self, branch: &str, id: &str, files: Result<Vec<String>, String>) {
         let (action, revision) = ("app".into(), id.into());
-        let branch = branch.to_owned();
+        let branch = branch.into();
         let input = Input::ChangesListed { pipeline: "p".into(), action, branch, revision, files };
         self.scene.apply(input).unwrap();
     }

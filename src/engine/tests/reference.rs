@@ -1,7 +1,7 @@
 //! Admission beside a naive model of it: two pipelines in any modes, three branches each, and a
 //! lock that their last stages share. Whatever happens, both put every execution into the same place.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
 
@@ -287,7 +287,7 @@ impl Real {
 
     fn observe(&mut self, pipeline: usize) {
         let heads = self.heads.iter().filter(|((of, _), _)| *of == pipeline);
-        let heads = heads.map(|(_, revision)| revision.clone()).collect();
+        let heads = heads.map(|(_, revision)| Arc::new(revision.clone())).collect();
         self.apply(Input::SourceObserved { pipeline: name(pipeline), action: "app".into(), heads });
     }
 

@@ -1,8 +1,10 @@
 //! Retries that happen by themselves, and rollbacks.
 
-use super::scene::{Scene, condition, operator, pipeline, rule, told, with_mode, with_stage};
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
+use super::scene::{
+    Scene, condition, operator, pipeline, rule, told, values, with_mode, with_stage,
+};
 use crate::{
     engine::{Fact, Input, Refusal, Request, TransitionChange, state::Release},
     model::{ConditionResult::Rollback, ExecutionStatus::*, *},
@@ -180,12 +182,12 @@ fn a_rollback_brings_artifacts_and_variables_back() {
     Arc::make_mut(&mut definition.stages[1].actions[0]).namespace = Some("make".into());
     let mut scene = Scene::with(definition);
     let built = |version: &str| JobSuccess {
-        variables: Arc::new([("VERSION".to_owned(), version.to_owned())].into()),
-        artifacts: [(
+        variables: values("VERSION", version),
+        artifacts: iter::once((
             "dist".into(),
-            ArtifactContent::Tree { tree: format!("tree-{version}"), files: 1, bytes: 1 },
-        )]
-        .into(),
+            ArtifactContent::Tree { tree: format!("tree-{version}").into(), files: 1, bytes: 1 },
+        ))
+        .collect(),
         ..JobSuccess::default()
     };
     scene.commit("c1");

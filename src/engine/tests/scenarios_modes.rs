@@ -137,7 +137,7 @@ fn a_commit_that_was_started_by_hand_does_not_start_again_when_it_is_seen() {
         client_request_token: None,
     };
     scene.request(request).unwrap();
-    let heads = vec![super::scene::revision("main", "b2")];
+    let heads = vec![super::scene::revision("main", "b2").into()];
     let (pipeline, action) = ("p".into(), "app".into());
     scene.apply(crate::engine::Input::SourceObserved { pipeline, action, heads }).unwrap();
     assert_eq!(scene.engine.state().executions_started, 2);

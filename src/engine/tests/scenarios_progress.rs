@@ -1,8 +1,8 @@
 //! Run orders, failure, variables and artifacts.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{iter, sync::Arc};
 
-use super::scene::{Scene, pipeline, told};
+use super::scene::{Scene, pipeline, told, values};
 use crate::model::{ActionStatus, ArtifactContent, ExecutionStatus::*, JobSuccess, StageStatus};
 
 #[test]
@@ -65,11 +65,8 @@ fn variables_are_resolved_just_before_the_action_starts() {
     ];
     let mut scene = Scene::with(definition);
     let execution = scene.commit("a1");
-    let variables = BTreeMap::from([("VERSION".to_owned(), "1.2".to_owned())]);
-    scene.succeed_with(
-        "make",
-        JobSuccess { variables: Arc::new(variables), ..JobSuccess::default() },
-    );
+    let variables = values("VERSION", "1.2");
+    scene.succeed_with("make", JobSuccess { variables, ..JobSuccess::default() });
     let job = scene.jobs.values().next().unwrap();
     assert_eq!(job.instructions.commands, [format!("pack 1.2 of a1 in {execution}")]);
 }
@@ -94,7 +91,7 @@ fn artifacts_reach_later_actions() {
     let mut scene = Scene::with(definition);
     scene.commit("a1");
     let dist = ArtifactContent::Tree { tree: "t1".into(), files: 1, bytes: 2 };
-    let artifacts = BTreeMap::from([("dist".into(), dist.clone())]);
+    let artifacts = iter::once(("dist".into(), dist.clone())).collect();
     scene.succeed_with("make", JobSuccess { artifacts, ..JobSuccess::default() });
     assert_eq!(scene.jobs.values().next().unwrap().inputs[0].content, dist);
 }

@@ -67,7 +67,7 @@ fn after_a_restart_a_schedule_waits_until_the_branch_was_looked_at() {
     assert_eq!(engine.next_deadline(), None);
     let step = engine.apply(Input::DeadlinePassed, late).unwrap();
     assert!(step.events.is_empty(), "the head of yesterday is not the head of today");
-    let heads = vec![super::scene::revision("main", "b2")];
+    let heads = vec![super::scene::revision("main", "b2").into()];
     let (pipeline, action) = ("p".into(), "app".into());
     engine.apply(Input::SourceObserved { pipeline, action, heads }, late).unwrap();
     assert_eq!(engine.next_deadline(), Some(at("2026-03-27T03:00:00+01:00")));

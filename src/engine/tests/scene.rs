@@ -4,7 +4,7 @@
 //! `>` where the transition is disabled, `,` between actions of one run order, `;` between run
 //! orders, `!` before an approval.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use crate::{
     engine::{
@@ -13,7 +13,7 @@ use crate::{
         board::{ActionCard, LaneCard, StageCard},
         state::State,
     },
-    model::*,
+    model::{variable::Namespace, *},
 };
 
 pub(super) fn pipeline(name: &str, text: &str) -> Pipeline {
@@ -151,15 +151,20 @@ pub(super) fn revision(branch: &str, id: &str) -> SourceRevision {
     SourceRevision {
         action: "app".into(),
         id: id.into(),
-        branch: branch.to_owned(),
+        branch: branch.into(),
         tag: None,
-        git_dir: "/repo/.git".into(),
-        tree: format!("tree-{id}"),
-        message: format!("change {id}\n\nbody"),
+        git_dir: Path::new("/repo/.git").into(),
+        tree: format!("tree-{id}").into(),
+        message: format!("change {id}\n\nbody").into(),
         author_name: "Mira".into(),
         author_email: "mira@example.org".into(),
         author_date: "2026-01-02T03:04:05+00:00".into(),
     }
+}
+
+/// Returns one output variable.
+pub(super) fn values(name: &str, value: &str) -> Namespace {
+    Arc::new([(name.into(), value.into())].into())
 }
 
 pub(super) fn operator() -> Operator {
@@ -257,7 +262,7 @@ impl Scene {
 
     fn observe(&mut self, pipeline: &str) {
         let heads = self.heads.iter().filter(|((of, _), _)| of == pipeline);
-        let heads = heads.map(|((_, branch), id)| revision(branch, id)).collect();
+        let heads = heads.map(|((_, branch), id)| revision(branch, id).into()).collect();
         let input =
             Input::SourceObserved { pipeline: pipeline.into(), action: "app".into(), heads };
         self.apply(input).unwrap();

@@ -350,7 +350,8 @@ impl World {
     }
 
     fn observation(&self, name: &str) -> Input {
-        let heads = self.heads.iter().map(|(branch, id)| revision(branch, &format!("{id:07}")));
+        let heads =
+            self.heads.iter().map(|(branch, id)| revision(branch, &format!("{id:07}")).into());
         let (pipeline, action) = (name.into(), "app".into());
         Input::SourceObserved { pipeline, action, heads: heads.collect() }
     }

@@ -122,7 +122,7 @@ impl FleetRow {
     fn of(pipeline: PipelineName, newest_first: &[ExecutionRecord]) -> Self {
         let with = |status: &'static str| newest_first.iter().filter(move |it| it.status == status);
         let lead = |it: &ExecutionRecord| {
-            let committed = it.revisions.first()?.author_date.as_str();
+            let committed = &*it.revisions.first()?.author_date;
             let committed = chrono::DateTime::parse_from_rfc3339(committed).ok()?;
             Some(it.updated_at.since(Timestamp(committed.timestamp_millis())))
         };

@@ -6,7 +6,7 @@ use super::{Shop, decision, picture, press, review, text};
 use crate::{
     engine::{Input, Relation},
     host::reports::Reports,
-    model::{ActionExecutionId, ApprovalStatus, Span, TriggerType},
+    model::{ActionExecutionId, ApprovalStatus, SourceRevision, Span, TriggerType},
     runtime::{
         Operation,
         lookup::{
@@ -26,7 +26,7 @@ pub(super) fn execution(shop: &Shop, id: &str, status: &str) -> ExecutionRecord 
         version: 1,
         status: status.to_owned(),
         trigger: crate::model::Trigger { kind: TriggerType::Webhook, detail: String::new() },
-        revisions: vec![shop.heads[0].clone()],
+        revisions: vec![SourceRevision::clone(&shop.heads[0])],
         variables: [("target".to_owned(), "staging".to_owned())].into(),
         stop_reason: None,
         superseded_by: None,

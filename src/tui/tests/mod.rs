@@ -57,7 +57,7 @@ configuration = { TargetPath = "/srv" }
 /// has failed, and `feature/日本語` runs.
 struct Shop {
     engine: Engine,
-    heads: Vec<SourceRevision>,
+    heads: Vec<Arc<SourceRevision>>,
     now: Timestamp,
 }
 
@@ -94,19 +94,19 @@ impl Shop {
     }
 
     fn commit(&mut self, branch: &str, id: &str, message: &str) {
-        self.heads.retain(|head| head.branch != branch);
-        self.heads.push(SourceRevision {
+        self.heads.retain(|head| &*head.branch != branch);
+        self.heads.push(Arc::new(SourceRevision {
             action: "app".into(),
             id: id.into(),
-            branch: branch.to_owned(),
+            branch: branch.into(),
             tag: None,
-            git_dir: "/nowhere/.git".into(),
+            git_dir: Path::new("/nowhere/.git").into(),
             tree: "t".into(),
-            message: message.to_owned(),
+            message: message.into(),
             author_name: "Mira".into(),
             author_email: "mira@example.org".into(),
             author_date: "2026-01-02T03:04:05Z".into(),
-        });
+        }));
         self.observe();
     }
 

@@ -588,7 +588,7 @@ impl Ui {
             Subject::Gate { token, .. } => Some(Wish::LoadReview(*token)),
             _ => None,
         };
-        self.overlays.push(super::Overlay::Dialog(dialog));
+        self.overlays.push(super::Overlay::Dialog(dialog.into()));
         wish.into_iter().collect()
     }
 }

@@ -36,7 +36,7 @@ impl Ui {
                 Some(from) => format!("{} to {}", from.get(..7).unwrap_or(from), to.id.short()),
                 None => format!("everything up to {}", to.id.short()),
             };
-            let (git_dir, to) = (to.git_dir.clone(), to.id.to_string());
+            let (git_dir, to) = (to.git_dir.to_path_buf(), to.id.to_string());
             Some(Opens::Text { title, question: TextQuestion::Diff { git_dir, from, to } })
         });
         if found.is_none() {
@@ -59,7 +59,7 @@ impl Ui {
                 ansi::one_line(&commit.subject)
             ),
             question: TextQuestion::Patch {
-                git_dir: execution.revision.git_dir.clone(),
+                git_dir: execution.revision.git_dir.to_path_buf(),
                 commit: commit.id.clone(),
             },
         });
@@ -73,7 +73,7 @@ impl Ui {
             let bad = details.execution.revisions.first()?;
             let title = format!("since {} it was green: {}", good.id.short(), bad.id.short());
             let (from, to) = (good.id.to_string(), bad.id.to_string());
-            let git_dir = bad.git_dir.clone();
+            let git_dir = bad.git_dir.to_path_buf();
             Some(Opens::Text { title, question: TextQuestion::Log { git_dir, from, to } })
         });
         if found.is_none() {

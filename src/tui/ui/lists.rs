@@ -245,10 +245,7 @@ pub(super) fn history_table(
                 Cell::text(ansi::one_line(&it.lane)),
                 Cell::role(Role::Muted, clock::local_moment(it.started_at, now)),
                 Cell::role(Role::Muted, end.since(it.started_at).to_string()),
-                Cell::role(
-                    Role::Muted,
-                    ansi::one_line(revision.map_or("", |it| it.author_name.as_str())),
-                ),
+                Cell::role(Role::Muted, ansi::one_line(revision.map_or("", |it| &*it.author_name))),
                 Cell::text(ansi::one_line(revision.map_or("", |it| it.subject()))),
             ],
             target: it.id.parse().ok().map(RowTarget::Execution),

@@ -138,7 +138,7 @@ pub(super) enum Pane {
 
 /// What lies over the board; the last one has the keyboard.
 pub(super) enum Overlay {
-    Dialog(Dialog),
+    Dialog(Box<Dialog>),
     /// Help and palette: commands to look through and to run.
     Commands(CommandList),
     Prompt(Prompt),
@@ -257,18 +257,13 @@ impl Ui {
         self.asked_reviews.retain(|token| open.contains(token));
         self.marked.retain(|token| open.contains(token));
         // A gate that somebody else has decided closes its dialog.
-        self.overlays.retain(|overlay| match overlay {
-            Overlay::Dialog(Dialog { subject: Subject::Gate { token, .. }, .. }) => {
-                open.contains(token)
+        self.overlays.retain(|overlay| {
+            let Overlay::Dialog(dialog) = overlay else { return true };
+            match &dialog.subject {
+                Subject::Gate { token, .. } => open.contains(token),
+                Subject::Gates { gates, .. } => gates.iter().all(|(it, ..)| open.contains(it)),
+                _ => true,
             }
-            Overlay::Dialog(Dialog { subject: Subject::Gates { gates, .. }, .. }) => {
-                gates.iter().all(|(token, ..)| open.contains(token))
-            }
-            Overlay::Dialog(_)
-            | Overlay::Commands(_)
-            | Overlay::Prompt(_)
-            | Overlay::Reader(_)
-            | Overlay::Themes(_) => true,
         });
     }
 

@@ -84,14 +84,14 @@ fn artifacts(details: &ActionDetails) -> Vec<TabLine> {
     let lines = details.artifacts().map(|(name, content)| {
         let (git_dir, tree, words): (Option<PathBuf>, _, _) = match content {
             ArtifactContent::Commit { git_dir, commit, tree } => {
-                let commit = commit.get(..7).unwrap_or(commit);
-                (Some(git_dir.clone()), tree, format!("the tree of commit {commit}"))
+                let words = format!("the tree of commit {}", commit.short());
+                (Some(git_dir.to_path_buf()), tree, words)
             }
             ArtifactContent::Tree { tree, files, bytes } => {
                 (None, tree, format!("{files} files, {}", bytesize::ByteSize(*bytes)))
             }
         };
-        let question = TextQuestion::Files { git_dir, tree: tree.clone() };
+        let question = TextQuestion::Files { git_dir, tree: tree.to_string() };
         let title = format!("artifact {name}");
         TabLine {
             opens: Some(Opens::Text { title, question }),
