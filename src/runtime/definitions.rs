@@ -128,18 +128,19 @@ impl DefinitionFiles {
 /// Keeps definitions and watched repositories up to date until cancelled.
 pub(super) async fn watch(mut keeper: Keeper, files: DefinitionFiles, cancel: CancellationToken) {
     let wake = Arc::new(Notify::new());
-    let mut watcher = start_watcher(&files, &wake);
+    let mut watcher = None;
     loop {
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            () = wake.notified() => tokio::time::sleep(SETTLE).await,
-            () = files.grown.notified() => watcher = start_watcher(&files, &wake),
-            () = tokio::time::sleep(keeper.pause()) => {}
-        }
-        keeper.take(files.read_again()).await;
         // The folder a file lies in may have been replaced.
         if watcher.is_none() {
             watcher = start_watcher(&files, &wake);
+        }
+        // After that, so that nothing comes between the look and the watch.
+        keeper.take(files.read_again()).await;
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = wake.notified() => tokio::time::sleep(SETTLE).await,
+            () = files.grown.notified() => watcher = None,
+            () = tokio::time::sleep(keeper.pause()) => {}
         }
     }
 }
