@@ -1,12 +1,14 @@
 //! How many actions may run at a time: in the runtime, in a pipeline, in a stage, and in one
 //! PARALLEL execution (CodePipeline user guide, "Quotas").
 //!
-//! Gates, source actions whose commit is known and invoked pipelines run nothing and count
-//! nowhere. Who does not fit is held and tries again, oldest execution first, whenever an action
+//! Gates, source actions and actions that invoke pipelines count nowhere. Who does not fit is held and tries again, oldest execution first, whenever an action
 //! has ended.
 
-use super::{Engine, state::Progress};
-use crate::model::{Action, Category, ExecutionId, ExecutionMode, PipelineName, Stage, StageName};
+use super::{
+    Engine, Event,
+    state::{Execution, Progress, State},
+};
+use crate::model::{Action, ExecutionId, ExecutionMode, PipelineName, Stage, StageName};
 
 /// What CodePipeline allows one PARALLEL execution.
 const ACTIONS_OF_A_PARALLEL_EXECUTION: usize = 5;
@@ -31,17 +33,14 @@ impl Engine {
         stage: &Stage,
         action: &Action,
     ) -> Option<Reached> {
-        let runs_nothing = action.is_approval()
-            || action.is_invoke_of_pipeline()
-            || action.action_type.category == Category::Source;
-        if runs_nothing {
+        if !action.counts_under_limits() {
             return None;
         }
-        let of_pipeline = self.state.pipelines.get(pipeline)?.definition.max_concurrent_actions;
-        let is_parallel = self
-            .state
-            .execution(execution)
-            .is_some_and(|it| it.definition.execution_mode == ExecutionMode::Parallel);
+        let pipeline = self.state.pipelines.get(pipeline)?;
+        let of_pipeline = pipeline.definition.max_concurrent_actions;
+        let execution = self.state.execution(execution)?;
+        let is_parallel = execution.definition.execution_mode == ExecutionMode::Parallel;
+        let in_pipeline = || pipeline.lanes.values().flat_map(|it| self.state.executions_in(it));
         let limits = [
             ("of the runtime", self.most_actions),
             ("of the pipeline", of_pipeline.and_then(|it| usize::try_from(it).ok())),
@@ -51,35 +50,26 @@ impl Engine {
         limits.into_iter().find_map(|(scope, limit)| {
             let limit = limit?;
             let running = match scope {
-                "of the runtime" => self.running_jobs(|_, _, _| true),
-                "of the pipeline" => self.running_jobs(|name, _, _| name == pipeline),
+                "of the runtime" => self.working,
+                "of the pipeline" => in_pipeline().map(Execution::working).sum(),
                 "of the stage" => {
-                    self.running_jobs(|name, _, at| name == pipeline && *at == stage.name)
+                    in_pipeline().filter(|it| it.is_in(&stage.name)).map(Execution::working).sum()
                 }
-                _ => self.running_jobs(|_, id, _| id == execution),
+                _ => execution.working(),
             };
             (running >= limit).then_some(Reached { scope, limit })
         })
     }
 
-    fn running_jobs(
-        &self,
-        counts: impl Fn(&PipelineName, ExecutionId, &StageName) -> bool,
-    ) -> usize {
-        let running = self.state.running.values().filter(|action| {
-            let Some(home) = self.state.home(action.execution) else { return false };
-            let works = self.state.action(action).is_some_and(|it| match it.progress {
-                // Who waits to be tried again keeps its place.
-                Progress::Running | Progress::WaitingToRetry { .. } => true,
-                Progress::AwaitingApproval(_)
-                | Progress::Decided(_)
-                | Progress::Succeeded { .. }
-                | Progress::Failed { .. }
-                | Progress::Abandoned { .. } => false,
-            });
-            works && counts(&home.pipeline, action.execution, &action.stage)
-        });
-        running.count()
+    /// Takes a fact in and keeps count of the actions that work.
+    pub(super) fn take_in(&mut self, event: &Event) {
+        let execution = event.fact.execution();
+        let working = |state: &State| {
+            execution.and_then(|id| state.execution(id)).map_or(0, Execution::working)
+        };
+        let before = working(&self.state);
+        self.state.evolve(event);
+        self.working = self.working + working(&self.state) - before;
     }
 
     pub(super) fn hold(&mut self, execution: ExecutionId) {
@@ -93,5 +83,24 @@ impl Engine {
             return Vec::new();
         }
         std::mem::take(&mut self.held).into_iter().map(|(_, execution)| execution).collect()
+    }
+}
+
+impl Execution {
+    /// Returns how many of its actions count under limits now. Who waits to be tried again keeps
+    /// its place.
+    pub(super) fn working(&self) -> usize {
+        let Some((stage, entered)) = self.current_stage() else { return 0 };
+        let working = entered.actions.iter().filter(|(name, action)| {
+            let works =
+                matches!(action.progress, Progress::Running | Progress::WaitingToRetry { .. });
+            let declared = || self.definition.stage(stage)?.action(name);
+            works && declared().is_some_and(|it| it.counts_under_limits())
+        });
+        working.count()
+    }
+
+    fn is_in(&self, stage: &StageName) -> bool {
+        self.current_stage().is_some_and(|(it, _)| it == stage)
     }
 }

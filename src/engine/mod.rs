@@ -60,6 +60,8 @@ pub struct Engine {
     /// The greatest time seen: a clock that steps back cannot un-expire anything.
     now: Timestamp,
     most_actions: Option<usize>,
+    /// The actions that count under that limit now.
+    working: usize,
     /// Executions with an action that a limit holds back, by number.
     held: BTreeSet<(u64, ExecutionId)>,
     room_was_made: bool,
@@ -88,11 +90,13 @@ pub struct Step {
 impl Engine {
     pub fn new(state: State, seed: u128, now: Timestamp) -> Self {
         let (rng, held) = (Rng::new(seed), BTreeSet::new());
+        let working = state.executions.values().map(|it| it.working()).sum();
         Self {
             state,
             rng,
             now,
             most_actions: None,
+            working,
             held,
             room_was_made: false,
             looked_at: BTreeSet::new(),
@@ -110,7 +114,7 @@ impl Engine {
 
     /// Takes a recorded event in, as a replay does.
     pub fn follow(&mut self, event: &Event) {
-        self.state.evolve(event);
+        self.take_in(event);
         self.now = self.now.max(event.at);
     }
 
@@ -263,7 +267,7 @@ impl Engine {
         };
         let before = place(&self.state);
         let event = Event { at: step.at, pipeline: pipeline.clone(), fact };
-        self.state.evolve(&event);
+        self.take_in(&event);
         self.room_was_made |= !self.held.is_empty() && event.fact.ends_an_action();
         // The fact may bring the execution or take it away.
         if let Some((home, execution)) = before.or_else(|| place(&self.state)) {

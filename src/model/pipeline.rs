@@ -214,6 +214,13 @@ impl Action {
         self.action_type.category == Category::Invoke && self.action_type.provider == "CodePipeline"
     }
 
+    /// Tells whether it runs something that limits on actions are about.
+    pub fn counts_under_limits(&self) -> bool {
+        !self.is_approval()
+            && !self.is_invoke_of_pipeline()
+            && self.action_type.category != Category::Source
+    }
+
     /// Returns the branch a Git source names; nothing if it names several with a glob.
     pub fn exact_branch(&self) -> Option<&str> {
         let branch = self.instructions.configuration.get("BranchName")?;

@@ -99,6 +99,16 @@ fn an_invoked_pipeline_is_waited_for() {
 }
 
 #[test]
+fn an_action_that_waits_for_the_pipeline_it_invoked_takes_nobodys_place() {
+    let mut scene = two_pipelines(true);
+    scene.engine.limit_actions(Some(1));
+    scene.start_by_hand("p1").unwrap();
+    assert_eq!(scene.running(), ["toil"], "else neither could ever end");
+    scene.succeed("toil");
+    assert_eq!(scene.running(), ["ship"]);
+}
+
+#[test]
 fn an_invoked_pipeline_that_fails_fails_the_action() {
     let mut scene = two_pipelines(true);
     let execution = scene.start_by_hand("c1").unwrap();

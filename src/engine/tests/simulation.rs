@@ -508,6 +508,8 @@ impl World {
             let (stage, _) = execution.current_stage().expect("who holds a lock is in a stage");
             assert_eq!(execution.lock_of(stage), Some(lock));
         }
+        let counted: usize = state.executions.values().map(|it| it.working()).sum();
+        assert_eq!(self.engine.working, counted, "the count of working actions is off");
         let working = self.running.len() <= self.limit.unwrap_or(usize::MAX);
         let rules = state.running_rules.len();
         assert!(working || rules > 0 || self.is_behind(), "more actions run than may");
