@@ -8,6 +8,7 @@ pub mod clock;
 pub mod environment;
 pub mod foreground;
 pub mod git;
+mod git_index;
 pub mod job_files;
 pub mod log;
 pub mod log_merge;

@@ -9,7 +9,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Git, GitError};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, utimensat};
+
+use super::{Git, GitError, git_index::GitIndex};
 use crate::model::{Job, Lane};
 
 pub struct Workspaces {
@@ -79,7 +81,8 @@ impl Workspace {
     }
 }
 
-/// Makes `directory` hold exactly the tree, apart from `keep`, which is left alone.
+/// Makes `directory` hold exactly the tree, apart from `keep`, which is left alone. Where that is
+/// so already, no git is started.
 pub async fn reset(
     directory: &Path,
     git_dir: &Path,
@@ -88,6 +91,9 @@ pub async fn reset(
     keep: &[String],
 ) -> Result<(), GitError> {
     remove_left_lock(index);
+    if is_proven(directory, tree, index, keep).await {
+        return Ok(());
+    }
     let is_new = !index.exists();
     if is_new {
         // Without its index nothing is known about what lies there.
@@ -96,6 +102,7 @@ pub async fn reset(
     std::fs::create_dir_all(directory).map_err(GitError::NotRun)?;
     let reset = Git::at(git_dir, "read-tree").args(["--reset", "-u", tree]);
     reset.work_tree(directory, index).output().await?;
+    age(index);
     if !is_new && !is_clean(directory, index, keep) {
         let mut clean = Git::at(git_dir, "clean").args(["-ffdxq"]).work_tree(directory, index);
         for path in keep {
@@ -106,6 +113,15 @@ pub async fn reset(
     Ok(())
 }
 
+/// Dates an index now: while nobody works in the workspace yet, its files are as git left them, and
+/// those that are older now prove themselves next time.
+fn age(index: &Path) {
+    let [keep, now] = [UTIME_OMIT, UTIME_NOW].map(|tv_nsec| Timespec { tv_sec: 0, tv_nsec });
+    let times = Timestamps { last_access: keep, last_modification: now };
+    // If it cannot be done, git looks again.
+    let _ = utimensat(CWD, index, &times, AtFlags::empty());
+}
+
 /// Removes the lock that a killed git has left. Whoever calls this has the index for itself.
 pub(super) fn remove_left_lock(index: &Path) {
     let mut lock = index.as_os_str().to_owned();
@@ -113,15 +129,42 @@ pub(super) fn remove_left_lock(index: &Path) {
     let _ = std::fs::remove_file(lock);
 }
 
+/// Tells for sure that the tree lies there, untouched since git laid it out, and nothing else.
+async fn is_proven(directory: &Path, tree: &str, index: &Path, keep: &[String]) -> bool {
+    let (directory, index, keep) = (directory.to_owned(), index.to_owned(), keep.to_vec());
+    let tree = tree.to_owned();
+    let look = move || {
+        let Some(index) = GitIndex::read(&index).filter(|it| it.tree == tree) else { return false };
+        holds_only(&directory, index.len(), &keep, |file| {
+            let name = file.path().strip_prefix(&directory).ok();
+            let metadata = file.metadata().ok();
+            let proves = |(name, metadata): (&Path, _)| {
+                index.proves(name.as_os_str().as_encoded_bytes(), &metadata)
+            };
+            name.zip(metadata).is_some_and(proves)
+        })
+    };
+    tokio::task::spawn_blocking(look).await.unwrap_or(false)
+}
+
 /// Up to this many files, looking is cheaper than asking git.
 const FEW: usize = 2_000;
 
 /// Tells for sure that nothing but the tree lies there. All of its files do, so as many files as
-/// the index has entries means no others; a folder without files is somebody else's.
+/// the index has entries means no others.
 fn is_clean(directory: &Path, index: &Path, keep: &[String]) -> bool {
-    let Some(entries) = index_entries(index).filter(|entries| *entries <= FEW) else {
-        return false;
-    };
+    let entries = index_entries(index).filter(|entries| *entries <= FEW);
+    entries.is_some_and(|entries| holds_only(directory, entries, keep, |_| true))
+}
+
+/// Tells whether there are so many files and all of them are right; a folder without files is
+/// somebody else's.
+fn holds_only(
+    directory: &Path,
+    entries: usize,
+    keep: &[String],
+    is_right: impl Fn(&walkdir::DirEntry) -> bool,
+) -> bool {
     let kept = |path: &Path| {
         let path = path.strip_prefix(directory).unwrap_or(path);
         keep.iter().any(|it| Path::new(it.trim_matches('/')) == path)
@@ -138,8 +181,11 @@ fn is_clean(directory: &Path, index: &Path, keep: &[String]) -> bool {
         }
         folder_is_empty = entry.file_type().is_dir();
         depth = entry.depth();
-        files += usize::from(!folder_is_empty);
-        if files > entries {
+        if folder_is_empty {
+            continue;
+        }
+        files += 1;
+        if files > entries || !is_right(&entry) {
             return false;
         }
     }
@@ -176,7 +222,12 @@ fn folder_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Git, folder_name, reset};
+    use std::{
+        os::unix::fs::{PermissionsExt, symlink},
+        path::{Path, PathBuf},
+    };
+
+    use super::{Git, folder_name, is_proven, reset};
 
     #[tokio::test]
     async fn a_lock_that_a_killed_git_has_left_does_not_break_the_workspace() {
@@ -190,6 +241,125 @@ mod tests {
             std::fs::write(home.path().join("index.lock"), "").unwrap();
             reset(&directory, &git_dir, tree.trim(), &index, &[]).await.unwrap();
         }
+    }
+
+    /// A repository with a few files, one of them executable and one a link, as a workspace of it.
+    struct Laid {
+        home: tempfile::TempDir,
+        tree: String,
+    }
+
+    impl Laid {
+        async fn out() -> Self {
+            let home = tempfile::tempdir().unwrap();
+            let repository = home.path().join("repo");
+            std::fs::create_dir_all(repository.join("deep/er")).unwrap();
+            for name in ["a", "deep/b", "deep/er/c with spaces", "run.sh"] {
+                std::fs::write(repository.join(name), name).unwrap();
+            }
+            symlink("a", repository.join("link")).unwrap();
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(repository.join("run.sh"), mode).unwrap();
+            Git::anywhere("init").args(["-q"]).args([&repository]).output().await.unwrap();
+            let git_dir = repository.join(".git");
+            let index = home.path().join("add");
+            let add = Git::at(&git_dir, "add").args(["-A"]).work_tree(&repository, &index);
+            add.output().await.unwrap();
+            let write = Git::at(&git_dir, "write-tree").work_tree(&repository, &index);
+            let tree = write.text().await.unwrap().trim().to_owned();
+            let laid = Self { home, tree };
+            // Files as young as their index prove nothing; the next look of git is a later one.
+            while !laid.is_proven().await {
+                laid.reset().await;
+            }
+            laid
+        }
+
+        fn directory(&self) -> PathBuf {
+            self.home.path().join("src")
+        }
+
+        fn index(&self) -> PathBuf {
+            self.home.path().join("index")
+        }
+
+        async fn reset(&self) {
+            let git_dir = self.home.path().join("repo/.git");
+            reset(&self.directory(), &git_dir, &self.tree, &self.index(), &[]).await.unwrap();
+        }
+
+        async fn is_proven(&self) -> bool {
+            is_proven(&self.directory(), &self.tree, &self.index(), &[]).await
+        }
+    }
+
+    #[tokio::test]
+    async fn an_untouched_workspace_needs_no_git() {
+        let laid = Laid::out().await;
+        assert!(laid.is_proven().await);
+        std::fs::remove_dir_all(laid.home.path().join("repo")).unwrap();
+        laid.reset().await;
+        let keep = ["target".to_owned()];
+        std::fs::create_dir(laid.directory().join("target")).unwrap();
+        assert!(is_proven(&laid.directory(), &laid.tree, &laid.index(), &keep).await);
+    }
+
+    #[tokio::test]
+    async fn whatever_was_touched_is_laid_out_again() {
+        type Touch = fn(&Path);
+        let touches: [(&str, Touch); 8] = [
+            ("rewritten, same length and time", |it| {
+                let file = it.join("a");
+                let before = std::fs::metadata(&file).unwrap().modified().unwrap();
+                std::fs::write(&file, "b").unwrap();
+                std::fs::File::options()
+                    .write(true)
+                    .open(&file)
+                    .unwrap()
+                    .set_modified(before)
+                    .unwrap();
+            }),
+            ("longer", |it| std::fs::write(it.join("deep/b"), "longer").unwrap()),
+            ("gone", |it| std::fs::remove_file(it.join("deep/er/c with spaces")).unwrap()),
+            ("one too many", |it| std::fs::write(it.join("more"), "").unwrap()),
+            ("an empty folder", |it| std::fs::create_dir(it.join("deep/empty")).unwrap()),
+            ("not executable", |it| {
+                let mode = std::fs::Permissions::from_mode(0o644);
+                std::fs::set_permissions(it.join("run.sh"), mode).unwrap();
+            }),
+            ("another link", |it| {
+                std::fs::remove_file(it.join("link")).unwrap();
+                symlink("b", it.join("link")).unwrap();
+            }),
+            ("one for another", |it| {
+                std::fs::rename(it.join("a"), it.join("z")).unwrap();
+            }),
+        ];
+        for (what, touch) in touches {
+            let laid = Laid::out().await;
+            touch(&laid.directory());
+            assert!(!laid.is_proven().await, "{what}");
+            laid.reset().await;
+            assert_eq!(std::fs::read(laid.directory().join("a")).unwrap(), b"a", "{what}");
+            let listed = walkdir::WalkDir::new(laid.directory()).min_depth(1).into_iter().count();
+            assert_eq!(listed, 7, "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_tree_or_a_foreign_index_proves_nothing() {
+        let laid = Laid::out().await;
+        let other = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        assert!(!is_proven(&laid.directory(), other, &laid.index(), &[]).await);
+        let whole = std::fs::read(laid.index()).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(laid.index(), &whole[..length]).unwrap();
+            let _ = laid.is_proven().await;
+        }
+        let mut fourth = whole.clone();
+        fourth[7] = 4;
+        std::fs::write(laid.index(), fourth).unwrap();
+        assert!(!laid.is_proven().await);
     }
 
     #[test]
