@@ -41,6 +41,7 @@ pub(super) async fn gc(
         ("logs", removed.logs),
         ("artifacts", removed.artifacts),
         ("workspaces", removed.workspaces),
+        ("mirrors of repositories", removed.repositories),
     ] {
         output::line(format!("  {}  {what}", amount(it)));
     }

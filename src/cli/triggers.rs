@@ -33,6 +33,7 @@ pub(super) async fn triggers(
     arguments: Triggers,
 ) -> Result<Exit, Failure> {
     let name: PipelineName = arguments.pipeline.as_str().into();
+    let mirrors = state_dir.repositories();
     let handle = super::open(state_dir).await?;
     let definition = find_definition(&handle, global, &name).await?;
     let push = Push {
@@ -41,7 +42,7 @@ pub(super) async fn triggers(
         tag: arguments.tag,
         since: arguments.since,
     };
-    let explanations = explain(&definition, &push).await.map_err(Failure::usage)?;
+    let explanations = explain(&definition, &push, &mirrors).await.map_err(Failure::usage)?;
     let declined = declined(&handle, &name, &explanations)?;
     if arguments.json {
         output::json(&in_json(&name, &explanations, &declined));

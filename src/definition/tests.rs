@@ -153,6 +153,12 @@ fn each_structural_rule_has_its_message() {
         ("cargo test", "echo #{variables.target}", "`variables` has no variable `target`"),
         ("timeout", "namespace = \"variables\"\ntimeout", "the namespace `variables` is reserved"),
         ("\"main\"", "\"ma[in\"", "`ma[in` is no glob"),
+        (
+            "\".\"",
+            "\"https://me:hunter2@example.org/a.git\"",
+            "a password in `RepositoryPath` would be in every copy of this file",
+        ),
+        ("BranchName", "PollInterval = \"0s\", BranchName", "`0s` does not fit `PollInterval`"),
         ("timeout", "cache = [\"../x\"]\ntimeout", "leads out of the workspace"),
         ("timeout", "run_order = 0\ntimeout", "`run_order` is a number from 1 to 999"),
         (

@@ -419,12 +419,20 @@ fn secrets_are_references(draft: &Draft, problems: &Problems) {
 fn values_of_a_few_kinds(draft: &Draft, problems: &Problems) {
     for (_, _, action) in actions(draft) {
         for (key, value) in &action.configuration {
+            if key.value == "RepositoryPath" && has_password(&value.value) {
+                let message = "a password in `RepositoryPath` would be in every copy of this file";
+                let problem = Problem::new(&value.span, message.to_owned());
+                problems.push(problem.remedy("leave it to git's credential helper"));
+            }
             let wrong = match key.value.as_str() {
                 "TimeoutResult" if !["FAIL", "SKIP"].contains(&value.value.as_str()) => {
                     Some("\"FAIL\" or \"SKIP\"")
                 }
                 "UndoWindow" if Span::parse(&value.value).is_none() => {
                     Some("a length of time, like 5s")
+                }
+                "PollInterval" if Span::parse(&value.value).is_none_or(|it| it < Span::SECOND) => {
+                    Some("a length of time from 1s, like 2m")
                 }
                 "WaitForCompletion" if !["true", "false"].contains(&value.value.as_str()) => {
                     Some("\"true\" or \"false\"")
@@ -441,4 +449,10 @@ fn values_of_a_few_kinds(draft: &Draft, problems: &Problems) {
             }
         }
     }
+}
+
+fn has_password(url: &str) -> bool {
+    let authority = url.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or(rest));
+    let user = authority.and_then(|it| it.rsplit_once('@')).map_or("", |(user, _)| user);
+    user.contains(':')
 }

@@ -123,6 +123,11 @@ impl StateDir {
         &self.0
     }
 
+    /// Returns where the mirrors of remote repositories lie.
+    pub fn repositories(&self) -> PathBuf {
+        self.0.join("repositories")
+    }
+
     pub fn database(&self) -> PathBuf {
         self.0.join("stagegate.db")
     }

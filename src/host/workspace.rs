@@ -35,11 +35,16 @@ impl Workspaces {
     pub fn take(&self, job: &Job) -> io::Result<Workspace> {
         let lane = if job.lane.as_str() == Lane::WHOLE_PIPELINE { "_" } else { job.lane.as_str() };
         let parts = [job.pipeline.as_str(), lane, job.stage.as_str(), job.action_name().as_str()];
-        let home: PathBuf = parts.iter().map(|part| folder_name(part)).collect();
+        self.take_below(parts.iter().map(|part| folder_name(part)).collect())
+    }
+
+    fn take_below(&self, home: PathBuf) -> io::Result<Workspace> {
         for number in 1.. {
             let name = if number == 1 { home.clone() } else { home.join(format!("+{number}")) };
             if let Some(workspace) = self.take_directory(self.root.join(name)) {
                 std::fs::create_dir_all(workspace.source())?;
+                // Work may leave no trace; what was used last is what stays longest.
+                date_now(workspace.directory());
                 return Ok(workspace);
             }
         }
@@ -102,7 +107,8 @@ pub async fn reset(
     std::fs::create_dir_all(directory).map_err(GitError::NotRun)?;
     let reset = Git::at(git_dir, "read-tree").args(["--reset", "-u", tree]);
     reset.work_tree(directory, index).output().await?;
-    age(index);
+    // Nobody works here yet, so files that are older now prove themselves next time.
+    date_now(index);
     if !is_new && !is_clean(directory, index, keep) {
         let mut clean = Git::at(git_dir, "clean").args(["-ffdxq"]).work_tree(directory, index);
         for path in keep {
@@ -113,13 +119,11 @@ pub async fn reset(
     Ok(())
 }
 
-/// Dates an index now: while nobody works in the workspace yet, its files are as git left them, and
-/// those that are older now prove themselves next time.
-fn age(index: &Path) {
+fn date_now(path: &Path) {
     let [keep, now] = [UTIME_OMIT, UTIME_NOW].map(|tv_nsec| Timespec { tv_sec: 0, tv_nsec });
     let times = Timestamps { last_access: keep, last_modification: now };
-    // If it cannot be done, git looks again.
-    let _ = utimensat(CWD, index, &times, AtFlags::empty());
+    // Nothing depends on it but how soon it is looked at again.
+    let _ = utimensat(CWD, path, &times, AtFlags::empty());
 }
 
 /// Removes the lock that a killed git has left. Whoever calls this has the index for itself.
@@ -201,7 +205,7 @@ fn index_entries(index: &Path) -> Option<usize> {
 }
 
 /// Turns a name into one path component: branch names have slashes, and `..` must not climb.
-fn folder_name(name: &str) -> String {
+pub(super) fn folder_name(name: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let mut folder = String::new();
     for c in name.chars() {
@@ -227,7 +231,7 @@ mod tests {
         path::{Path, PathBuf},
     };
 
-    use super::{Git, folder_name, is_proven, reset};
+    use super::{Git, Workspaces, folder_name, is_proven, reset};
 
     #[tokio::test]
     async fn a_lock_that_a_killed_git_has_left_does_not_break_the_workspace() {
@@ -291,6 +295,18 @@ mod tests {
         async fn is_proven(&self) -> bool {
             is_proven(&self.directory(), &self.tree, &self.index(), &[]).await
         }
+    }
+
+    #[test]
+    fn a_workspace_that_is_taken_counts_as_used() {
+        let root = tempfile::tempdir().unwrap();
+        let workspaces = Workspaces::new(root.path().to_owned());
+        let directory = workspaces.take_below("p".into()).unwrap().directory().to_owned();
+        let opened = std::fs::File::open(&directory).unwrap();
+        opened.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        drop(workspaces.take_below("p".into()).unwrap());
+        let modified = std::fs::metadata(&directory).unwrap().modified().unwrap();
+        assert_ne!(modified, std::time::SystemTime::UNIX_EPOCH);
     }
 
     #[tokio::test]

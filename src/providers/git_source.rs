@@ -4,26 +4,39 @@ use std::{
     borrow::Cow,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use globset::GlobMatcher;
 
 use super::{failed, with_causes};
 use crate::{
-    host::{Git, GitError, Objects, artifacts::glob, git},
+    host::{Git, GitError, Mirror, Objects, Tools, artifacts::glob, git, mirror},
     model::{
         Action, ActionName, ErrorDetails, FailureType, Instructions, Job, JobSuccess,
-        SourceRevision, WatchedRefs, pipeline::GLOB_CHARACTERS, revision::TAG_PREFIX,
+        SourceRevision, Span, WatchedRefs, pipeline::GLOB_CHARACTERS, revision::TAG_PREFIX,
     },
 };
+
+/// How often a remote repository is asked, unless its action says otherwise.
+const POLL_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What a source action looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     pub action: ActionName,
+    /// Where it lies here: a remote repository's mirror.
     pub repository: PathBuf,
+    pub remote: Option<Remote>,
     pub branch: BranchName,
     pub refs: WatchedRefs,
+}
+
+/// A repository that nobody can watch from here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    pub mirror: Mirror,
+    pub poll_interval: Duration,
 }
 
 /// One branch, or a glob over branches.
@@ -42,18 +55,31 @@ impl BranchName {
 }
 
 impl Source {
-    /// Returns the source of an action as it is written.
-    pub fn of(action: &Action, base_directory: &Path) -> Self {
-        Self::new(&action.name, &action.instructions, base_directory)
+    /// Returns the source of an action as it is written; mirrors of remote repositories lie below
+    /// `mirrors`.
+    pub fn of(action: &Action, base_directory: &Path, mirrors: &Path) -> Self {
+        Self::new(&action.name, &action.instructions, base_directory, mirrors)
     }
 
-    fn new(action: &ActionName, instructions: &Instructions, base_directory: &Path) -> Self {
+    fn new(
+        action: &ActionName,
+        instructions: &Instructions,
+        base_directory: &Path,
+        mirrors: &Path,
+    ) -> Self {
         let value = |key: &str| instructions.configuration.get(key).cloned().unwrap_or_default();
         let branch = value("BranchName");
         let is_glob = branch.contains(GLOB_CHARACTERS);
+        let path = value("RepositoryPath");
+        let remote = mirror::is_remote(&path).then(|| Remote {
+            mirror: Mirror::of(&path, mirrors),
+            poll_interval: Span::parse(&value("PollInterval")).map_or(POLL_INTERVAL, Span::to_std),
+        });
+        let mirrored = remote.as_ref().map(|it| it.mirror.git_dir().to_owned());
         Self {
             action: action.clone(),
-            repository: base_directory.join(value("RepositoryPath")),
+            repository: mirrored.unwrap_or_else(|| base_directory.join(path)),
+            remote,
             branch: if is_glob { BranchName::Glob(branch) } else { BranchName::Exact(branch) },
             refs: WatchedRefs::BranchName,
         }
@@ -62,6 +88,20 @@ impl Source {
     /// Looks at the refs that decide over executions, not only at those manual starts are for.
     pub fn watching(self, refs: WatchedRefs) -> Self {
         Self { refs, ..self }
+    }
+
+    /// Returns the git directory to read from; a remote repository is fetched first.
+    pub async fn newest(&self) -> Result<PathBuf, GitError> {
+        if let Some(remote) = &self.remote {
+            remote.mirror.fetch().await?;
+        }
+        git::common_dir(&self.repository).await
+    }
+
+    /// Returns the repository in words.
+    pub fn shown(&self) -> String {
+        let path = || self.repository.display().to_string();
+        self.remote.as_ref().map_or_else(path, |it| it.mirror.shown())
     }
 
     /// Tells whether the `BranchName` names a branch.
@@ -245,18 +285,18 @@ fn parse_commit(
 }
 
 /// Fetches the newest revision for an execution that was started by another source.
-pub(super) async fn run(job: &Job) -> Result<JobSuccess, ErrorDetails> {
-    let source = Source::new(job.action_name(), &job.instructions, &job.base_directory());
+pub(super) async fn run(job: &Job, tools: &Tools) -> Result<JobSuccess, ErrorDetails> {
+    let mirrors = tools.state_dir.repositories();
+    let base = job.base_directory();
+    let source = Source::new(job.action_name(), &job.instructions, &base, &mirrors);
     let unavailable = |words: String| failed(FailureType::RevisionUnavailable, words);
-    let git_dir = git::common_dir(&source.repository)
-        .await
-        .map_err(|error| unavailable(with_causes(&error)))?;
+    let git_dir = source.newest().await.map_err(|error| unavailable(with_causes(&error)))?;
     let heads = source.heads(&git_dir).await.map_err(|error| unavailable(with_causes(&error)))?;
     // With a glob, the branch of the lane is meant.
     let wanted = heads.iter().find(|head| Some(&*head.branch) == job.lane.branch());
-    let head = wanted.or(heads.first()).ok_or_else(|| {
-        unavailable(format!("no branch of {} matches", source.repository.display()))
-    })?;
+    let head = wanted
+        .or(heads.first())
+        .ok_or_else(|| unavailable(format!("no branch of {} matches", source.shown())))?;
     Ok(JobSuccess {
         summary: format!("{} {}", head.id.short(), head.subject()),
         variables: Arc::new(head.variables()),

@@ -36,7 +36,7 @@ pub async fn run(job: &Job, start: Start, tools: &Tools) -> JobReport {
     };
     fault::passed("job-directory-made");
     let running: Running<'_> = match job.action.action_type.provider.as_str() {
-        "Git" => Box::pin(git_source::run(job)),
+        "Git" => Box::pin(git_source::run(job, tools)),
         "Commands" => Box::pin(commands::run(job, start, tools, &files)),
         "Directory" => Box::pin(directory::run(job, tools, &files)),
         other => {

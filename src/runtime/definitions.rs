@@ -180,6 +180,8 @@ fn start_watcher(
 pub(super) struct Keeper {
     inbox: mpsc::Sender<Message>,
     published: watch::Receiver<Published>,
+    /// Where mirrors of remote repositories lie.
+    mirrors: PathBuf,
     known: BTreeMap<PathBuf, Reading>,
     /// Files that were not there at the last look.
     missing: BTreeMap<PathBuf, Instant>,
@@ -192,9 +194,10 @@ impl Keeper {
         first: Readings,
         inbox: mpsc::Sender<Message>,
         published: watch::Receiver<Published>,
+        mirrors: PathBuf,
     ) -> Self {
         let (known, missing, repositories) = Default::default();
-        let mut keeper = Self { inbox, published, known, missing, repositories };
+        let mut keeper = Self { inbox, published, mirrors, known, missing, repositories };
         keeper.take(first).await;
         keeper
     }
@@ -316,7 +319,7 @@ impl Keeper {
         // What was published last: a file that is broken now is watched as it was.
         let definitions = Arc::clone(&self.published.borrow().definitions);
         let served = definitions.values().filter(|it| self.is_served(it));
-        for (name, source) in served.flat_map(|it| sources(it)) {
+        for (name, source) in served.flat_map(|it| sources(it, &self.mirrors)) {
             wanted.entry(source.repository.clone()).or_default().push((name, source));
         }
         self.repositories.retain(|path, (watched, _)| wanted.get(path) == Some(watched));
@@ -332,10 +335,10 @@ impl Keeper {
     }
 }
 
-fn sources(pipeline: &Pipeline) -> impl Iterator<Item = (PipelineName, Source)> {
+fn sources(pipeline: &Pipeline, mirrors: &Path) -> impl Iterator<Item = (PipelineName, Source)> {
     let base = pipeline.base_directory();
     pipeline.source_actions().map(move |action| {
         let refs = pipeline.watched_refs(&action.name);
-        (pipeline.name.clone(), Source::of(action, &base).watching(refs))
+        (pipeline.name.clone(), Source::of(action, &base, mirrors).watching(refs))
     })
 }

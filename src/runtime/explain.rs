@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     engine::push_filters::{Decision, Outcome, Pushed, Verdict},
-    host::{Git, GitError, changes, git},
+    host::{Git, GitError, changes},
     model::{
         Action, ActionName, Pipeline, RevisionId, Schedule, SourceRevision, revision::TAG_PREFIX,
     },
@@ -73,11 +73,15 @@ impl Ruling {
 }
 
 /// Explains a push to each source action whose repository has the commit.
-pub async fn explain(definition: &Pipeline, push: &Push) -> Result<Vec<Explanation>, String> {
+pub async fn explain(
+    definition: &Pipeline,
+    push: &Push,
+    mirrors: &Path,
+) -> Result<Vec<Explanation>, String> {
     let mut explanations = Vec::new();
     let mut problem = None;
     for action in definition.source_actions() {
-        match explain_source(definition, action, push).await {
+        match explain_source(definition, action, push, mirrors).await {
             Ok(found) => explanations.extend(found),
             Err(words) => problem = problem.or(Some(words)),
         }
@@ -92,10 +96,16 @@ async fn explain_source(
     definition: &Pipeline,
     action: &Action,
     push: &Push,
+    mirrors: &Path,
 ) -> Result<Vec<Explanation>, String> {
     let failed = |error: GitError| format!("{}: {error}", action.name);
-    let source = Source::of(action, &definition.base_directory());
-    let git_dir = git::common_dir(&source.repository).await.map_err(failed)?;
+    let source = Source::of(action, &definition.base_directory(), mirrors);
+    let git_dir = match (source.newest().await, &source.remote) {
+        // What has been fetched can be explained without the network.
+        (Err(_), Some(remote)) if remote.mirror.has_fetched() => Ok(source.repository.clone()),
+        (newest, _) => newest,
+    };
+    let git_dir = git_dir.map_err(failed)?;
     let commit = source.revision(&git_dir, &push.commit, "").await.map_err(failed)?;
     let refs = match (&push.tag, &push.branch) {
         (Some(tag), _) => vec![format!("{TAG_PREFIX}{tag}")],

@@ -22,8 +22,8 @@ use crate::{
         board::{Notice, Severity},
         state::State,
     },
-    host::{GitError, Tools, clock},
-    model::{ArtifactContent, Artifacts, ExecutionId, Keep, Span, Timestamp},
+    host::{GitError, Mirror, Tools, clock},
+    model::{ArtifactContent, Artifacts, ExecutionId, Keep, SourceRevision, Span, Timestamp},
     store::{self, EndedExecution, History, StoreError, read_state},
 };
 
@@ -48,6 +48,7 @@ pub struct Removed {
     pub logs: Amount,
     pub artifacts: Amount,
     pub workspaces: Amount,
+    pub repositories: Amount,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +89,7 @@ struct Plan {
     kept_trees: BTreeSet<String>,
     artifacts: Amount,
     workspaces: Vec<(PathBuf, u64)>,
+    repositories: Vec<(PathBuf, u64)>,
 }
 
 /// Removes what is no longer kept; with `dry_run` it only says what that would be.
@@ -115,6 +117,11 @@ pub async fn collect(tools: Arc<Tools>, dry_run: bool) -> Result<Removed, GcErro
         let Some(_workspace) = tools.workspaces.take_directory(path.clone()) else { continue };
         if dry_run || std::fs::remove_dir_all(path).is_ok() {
             removed.workspaces.add(*bytes);
+        }
+    }
+    for (path, bytes) in &plan.repositories {
+        if dry_run || std::fs::remove_dir_all(path).is_ok() {
+            removed.repositories.add(*bytes);
         }
     }
     if !dry_run {
@@ -149,6 +156,7 @@ fn plan(tools: &Tools, now: Timestamp) -> Result<Plan, GcError> {
         kept_trees,
         artifacts,
         workspaces: workspaces(&tools.state_dir.workspaces(), keep, now),
+        repositories: mirrors(&tools.state_dir.repositories(), &needed.repositories, keep, now),
     })
 }
 
@@ -156,6 +164,7 @@ fn plan(tools: &Tools, now: Timestamp) -> Result<Plan, GcError> {
 struct Needed {
     executions: BTreeSet<ExecutionId>,
     trees: BTreeSet<String>,
+    repositories: BTreeSet<PathBuf>,
 }
 
 impl Needed {
@@ -174,15 +183,25 @@ impl Needed {
                 need(&rollback.release.artifacts);
             }
         }
+        let mut repositories = BTreeSet::new();
+        let mut come_from = |revision: &SourceRevision| {
+            repositories.insert(revision.git_dir.to_path_buf());
+        };
+        let heads = state.pipelines.values().flat_map(|it| it.sources.values());
+        heads.flat_map(|it| it.values()).for_each(|it| come_from(it));
+        for execution in state.executions.values() {
+            execution.release.revisions.iter().for_each(|it| come_from(it));
+        }
         let lanes = state.pipelines.values().flat_map(|it| it.lanes.values());
         for lane in lanes {
             executions.extend(lane.recent.iter().map(|it| it.execution));
             for success in lane.slots.values().filter_map(|slot| slot.last_success.as_ref()) {
                 executions.extend([success.execution, success.release.execution]);
                 need(&success.release.artifacts);
+                success.release.revisions.iter().for_each(|it| come_from(it));
             }
         }
-        Self { executions, trees }
+        Self { executions, trees, repositories }
     }
 }
 
@@ -250,6 +269,26 @@ fn workspaces(root: &Path, keep: &Keep, now: Timestamp) -> Vec<(PathBuf, u64)> {
         old.then_some((path, bytes))
     });
     goes.collect()
+}
+
+/// Returns mirrors that no pipeline watches and no release needs, and that were not fetched for long.
+fn mirrors(
+    root: &Path,
+    needed: &BTreeSet<PathBuf>,
+    keep: &Keep,
+    now: Timestamp,
+) -> Vec<(PathBuf, u64)> {
+    let mut walk = walkdir::WalkDir::new(root).into_iter();
+    let mut found = Vec::new();
+    while let Some(entry) = walk.next() {
+        let Some(entry) = entry.ok().filter(|it| Mirror::is_at(it.path())) else { continue };
+        walk.skip_current_dir();
+        let old = used_at(entry.path()).is_some_and(|at| now.since(at) > keep.workspaces);
+        if old && !needed.contains(entry.path()) {
+            found.push(with_size(entry.into_path()));
+        }
+    }
+    found
 }
 
 /// Returns when anything directly in a directory was written last.

@@ -114,6 +114,7 @@ impl Runtime {
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (inbox, messages) = mpsc::channel(1024);
+        let mirrors = state_dir.repositories();
         let (publisher, published) = Publisher::new(&engine);
         let handle = RuntimeHandle::here(Arc::clone(&tools), inbox.clone(), published.clone());
         let listener = socket::Listener::bind(&state_dir)
@@ -131,7 +132,7 @@ impl Runtime {
         });
         tasks.spawn(gc::collect_daily(Arc::clone(&tools), inbox.clone(), cancel.clone()));
         // Nobody is answered before the pipelines are there.
-        let keeper = definitions::Keeper::begin(first_reading, inbox, published).await;
+        let keeper = definitions::Keeper::begin(first_reading, inbox, published, mirrors).await;
         let door = tokio::spawn(listener.serve(handle.clone(), files.clone(), cancel.clone()));
         tasks.spawn(definitions::watch(keeper, files, cancel.clone()));
         Ok(Self { handle, cancel, over, tasks, owner, door, _lock: lock })

@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::Definitions;
 use crate::{
     engine::{Board, Comparison, Fact, Refusal, Relation, Request, Step, state::Release},
-    host::{Git, StateDir, git, state_dir::StateDirError},
+    host::{Git, StateDir, state_dir::StateDirError},
     model::{
         ActionName, ApprovalStatus, ApprovalToken, ExecutionId, Lane, PipelineName, SourceRevision,
         StageName, StageStatus, Timestamp, WatchedRefs,
@@ -117,8 +117,9 @@ pub(super) async fn prepare(
             from,
             client_request_token,
         } => {
-            let revision =
-                Box::new(look_up_revision(&pipeline, branch, revision, definitions).await?);
+            let revision = Box::new(
+                look_up_revision(&pipeline, branch, revision, definitions, state_dir).await?,
+            );
             Request::StartPipelineExecution {
                 pipeline,
                 revision,
@@ -232,6 +233,7 @@ async fn look_up_revision(
     branch: Option<String>,
     revision: Option<String>,
     definitions: &Definitions,
+    state_dir: &StateDir,
 ) -> Result<SourceRevision, SubmitError> {
     let definition = definitions.get(pipeline).ok_or_else(|| {
         SubmitError::Refused(crate::engine::Refusal::UnknownPipeline {
@@ -243,9 +245,10 @@ async fn look_up_revision(
     // Push filters make lanes of other branches than `BranchName` says; they can be named.
     let refs =
         branch.as_ref().map_or(WatchedRefs::BranchName, |_| definition.watched_refs(&primary.name));
-    let source = Source::of(primary, &definition.base_directory()).watching(refs);
+    let (base, mirrors) = (definition.base_directory(), state_dir.repositories());
+    let source = Source::of(primary, &base, &mirrors).watching(refs);
     let failed = |error: crate::host::GitError| SubmitError::Failed(error.to_string());
-    let git_dir = git::common_dir(&source.repository).await.map_err(failed)?;
+    let git_dir = source.newest().await.map_err(failed)?;
     let heads = source.heads(&git_dir).await.map_err(failed)?;
     let names = || heads.iter().map(|it| &*it.branch).collect::<Vec<_>>().join(", ");
     let branch = match (&source.branch, branch) {
@@ -276,7 +279,7 @@ async fn look_up_revision(
             let there = if there.is_empty() { "none".to_owned() } else { there };
             let words = format!(
                 "there is no branch {branch} in {} for {pipeline}; matching: {there}",
-                source.repository.display()
+                source.shown()
             );
             Err(SubmitError::Failed(words))
         }

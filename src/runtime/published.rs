@@ -28,6 +28,8 @@ pub(super) struct Published {
 pub(super) enum Origin {
     File(std::path::PathBuf),
     Source(ActionName),
+    /// The repository behind a source action.
+    Remote(ActionName),
     Serving,
     Ending,
     Keeping,

@@ -18,7 +18,7 @@ use crate::{
         Input,
         board::{Notice, Severity},
     },
-    host::{Objects, git},
+    host::{Mirror, Objects, git},
     model::{PipelineName, SourceRevision, WatchedRefs},
     providers::git_source::{BranchName, Source},
 };
@@ -41,13 +41,53 @@ pub(super) async fn watch(
     watched: Vec<Watched>,
     inbox: mpsc::Sender<Message>,
 ) {
+    let remotes: Vec<_> = watched.iter().filter_map(|(_, it)| it.remote.as_ref()).collect();
+    let Some(mirror) = remotes.first().map(|it| &it.mirror) else {
+        return watch_here(&repository, &watched, &inbox).await;
+    };
+    let pause = remotes.iter().map(|it| it.poll_interval).min().unwrap_or(RETRY);
+    // Until they have come from the repository, the refs of a mirror mean nothing.
+    let mut is_fresh = false;
+    while !mirror.has_fetched() {
+        fetch(mirror, &watched, &inbox).await;
+        is_fresh = mirror.has_fetched();
+        if !is_fresh {
+            tokio::time::sleep(pause).await;
+        }
+    }
+    let poll = async {
+        loop {
+            if !std::mem::take(&mut is_fresh) {
+                fetch(mirror, &watched, &inbox).await;
+            }
+            tokio::time::sleep(pause).await;
+        }
+    };
+    tokio::select! {
+        () = poll => {}
+        () = watch_here(&repository, &watched, &inbox) => {}
+    }
+}
+
+/// Asks a remote repository what is new. As long as it does not answer, the board says so.
+async fn fetch(mirror: &Mirror, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
+    let fetched = mirror.fetch().await;
+    let words = fetched.err().map(|error| format!("cannot fetch {}: {error}", mirror.shown()));
+    for (pipeline, source) in watched {
+        let notice = words.clone().map(|text| Notice { severity: Severity::Problem, text });
+        let (pipeline, origin) = (Some(pipeline.clone()), Origin::Remote(source.action.clone()));
+        let _ = inbox.send(Message::Notice { pipeline, origin, notice }).await;
+    }
+}
+
+async fn watch_here(repository: &Path, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
     loop {
-        if let Ok(git_dir) = git::common_dir(&repository).await {
-            watch_repository(&git_dir, &watched, &inbox).await;
+        if let Ok(git_dir) = git::common_dir(repository).await {
+            watch_repository(&git_dir, watched, inbox).await;
         } else {
-            let words = describe_missing(&repository);
-            for (pipeline, source) in &watched {
-                notify(&inbox, pipeline, source, Severity::Problem, Some(words.clone())).await;
+            let words = describe_missing(repository);
+            for (pipeline, source) in watched {
+                notify(inbox, pipeline, source, Severity::Problem, Some(words.clone())).await;
             }
         }
         tokio::time::sleep(RETRY).await;
@@ -119,7 +159,7 @@ async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sen
 }
 
 fn describe_empty(source: &Source) -> String {
-    let repository = source.repository.display();
+    let repository = source.shown();
     if source.refs != WatchedRefs::BranchName {
         return format!("waiting for the first commit in {repository}");
     }

@@ -156,3 +156,61 @@ fn what_is_no_repository_is_said_and_looked_at_again() {
     home.git(&["clone", "--quiet", ".", "../later"]);
     watch.wait_for("watching from main");
 }
+
+/// Returns a home whose pipeline releases a repository that only a URL leads to.
+fn remote(poll_interval: &str) -> (Home, String) {
+    let home = Home::new();
+    let url = format!("file://{}/remote.git", home.root().display());
+    let source = format!("{url:?}, PollInterval = {poll_interval:?}");
+    home.write_pipeline(&text("main").replace("\".\"", &source));
+    (home, url)
+}
+
+#[test]
+fn a_remote_repository_is_asked_and_what_was_pushed_is_released() {
+    let (home, _) = remote("1s");
+    home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
+    let watch = home.watch();
+    let id = home.commit("pushed");
+    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    released_become(&home, &[&id]);
+    let execution = home.newest_becomes("p", "Succeeded");
+    assert!(home.log(&execution, "make").contains("pushed"), "the files came too");
+    let why = home.ok(&["triggers", "p", &id]);
+    assert!(why.contains("starts"), "{why}");
+
+    // Commits made while no runtime ran start one execution; those of before none.
+    watch.terminate();
+    let late = home.commit("late");
+    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    let _watch = home.watch_unready();
+    released_become(&home, &[&id, &late]);
+}
+
+#[test]
+fn a_start_by_hand_fetches_first() {
+    let (home, _) = remote("1h");
+    home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
+    let _watch = home.watch();
+    let id = home.commit("pushed");
+    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    home.ok(&["start", "p"]);
+    assert_eq!(released(&home).last(), Some(&id));
+}
+
+#[test]
+fn a_remote_repository_that_does_not_answer_is_told_until_it_does() {
+    let (home, url) = remote("1s");
+    let watch = home.watch_unready();
+    watch.wait_for(&format!("cannot fetch {url}"));
+    let status = home.ok(&["status", "p"]);
+    assert!(status.contains("cannot fetch"), "{status}");
+    let start = home.run(&["start", "p"]);
+    assert!(start.code != 0 && start.stderr.contains("fetch"), "{}", start.stderr);
+    home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
+    watch.wait_for("watching from");
+    eventually("the notice goes", || {
+        (!home.ok(&["status", "p"]).contains("cannot fetch")).then_some(())
+    });
+    assert!(released(&home).is_empty(), "what was there is where it begins");
+}

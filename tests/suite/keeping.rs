@@ -49,6 +49,22 @@ fn what_is_no_longer_kept_goes_and_what_is_needed_stays() {
 }
 
 #[test]
+fn a_mirror_stays_while_a_pipeline_watches_its_repository() {
+    let mut home = Home::new();
+    let url = format!("\"file://{}/repository\"", home.root().display());
+    let text = pipeline("p", "main", &stage("Build", "make", BUILD)).replace("\".\"", &url);
+    home.write_pipeline(&text);
+    assert_eq!(home.run(&["run", "p"]).code, 0);
+    let config = home.root().join("config.toml");
+    std::fs::write(&config, NOTHING_IS_KEPT).unwrap();
+    home.environment.push(("STAGEGATE_CONFIG".into(), config.to_string_lossy().into_owned()));
+    assert_eq!(home.json(&["gc", "--json"])["repositories"]["count"], 0);
+    std::fs::remove_file(home.repository().join("stagegate.toml")).unwrap();
+    home.ok(&["delete", "p"]);
+    assert_eq!(home.json(&["gc", "--json"])["repositories"]["count"], 1);
+}
+
+#[test]
 fn wrong_settings_are_refused_with_their_place() {
     let mut home = runs(0);
     let config = home.root().join("config.toml");
