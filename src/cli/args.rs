@@ -122,6 +122,8 @@ pub(super) enum Verb {
     History(History),
     /// Shows one execution with its actions (`GetPipelineExecution`)
     Show(Show),
+    /// Waits until an execution has ended, or stands at a gate, or has passed a stage
+    Wait(Wait),
     /// Prints the logs of an execution's actions
     Logs(Logs),
     /// Prints what has happened, a line each, and with -F what happens
@@ -380,6 +382,22 @@ pub(super) struct Gc {
     /// Print counts and bytes as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// The exit code says how it ended, as that of `run` does.
+#[derive(Args)]
+pub(super) struct Wait {
+    /// The execution, by its id or the beginning of it; by a pipeline's name its newest
+    pub(super) execution: String,
+    /// The execution of the pipeline that releases this commit, also if it has yet to start
+    #[arg(long, value_name = "COMMIT")]
+    pub(super) revision: Option<String>,
+    /// What to wait for: `end`, `gate`, or the name of a stage that is to succeed
+    #[arg(long = "for", value_name = "WHAT", default_value = "end")]
+    pub(super) goal: String,
+    /// How long, such as 90s or 20m; then the exit code is 5
+    #[arg(long, value_name = "TIME")]
+    pub(super) timeout: Option<String>,
 }
 
 #[derive(Args)]

@@ -22,6 +22,7 @@ mod serve;
 mod target;
 mod triggers;
 mod validate;
+mod wait;
 mod when;
 
 use args::{Arguments, Verb};
@@ -85,6 +86,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Verb::Status(it)) => read::status(state_dir()?, &global, it).await,
         Some(Verb::History(it)) => read::history(state_dir()?, &it).await,
         Some(Verb::Show(it)) => read::show(state_dir()?, &it).await,
+        Some(Verb::Wait(it)) => wait::wait(state_dir()?, it).await,
         Some(Verb::Logs(it)) => logs::logs(state_dir()?, it).await,
         Some(Verb::Events(it)) => events::events(state_dir()?, it).await,
         Some(Verb::Triggers(it)) => triggers::triggers(state_dir()?, &global, it).await,

@@ -128,13 +128,13 @@ fn caught_up(
 
 /// Remembers why an execution will turn out to have failed.
 #[derive(Default)]
-struct Ending {
+pub(super) struct Ending {
     rejected: bool,
     timed_out: bool,
 }
 
 impl Ending {
-    fn after(&mut self, event: &Event) -> Option<Exit> {
+    pub(super) fn after(&mut self, event: &Event) -> Option<Exit> {
         match &event.fact {
             Fact::ApprovalDecided { decision, .. } => {
                 self.rejected |= decision.status == ApprovalStatus::Rejected;

@@ -439,3 +439,34 @@ fn an_empty_folder_is_served_and_what_comes_into_it_is_read() {
     std::fs::write(folder.join("p.toml"), text).unwrap();
     watch.wait_for("p: watching from main");
 }
+
+#[test]
+fn wait_says_by_its_exit_code_how_far_an_execution_came() {
+    let home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    let watch = home.watch();
+    // A commit that nobody has seen yet.
+    let commit = home.git(&["commit-tree", "-p", "HEAD", "-m", "next", "HEAD^{tree}"]);
+    let for_gate = ["wait", "p", "--revision", &commit[..10], "--for", "gate"];
+    let waiting = home.background(&for_gate);
+    home.git(&["update-ref", "refs/heads/main", &commit]);
+    assert_eq!(waiting.finished(), 0, "it stands at the gate");
+    let late = home.run(&["wait", "p", "--timeout", "1s"]);
+    assert_eq!(late.code, 5, "{}", late.stderr);
+    assert!(late.stderr.contains("waits at the gate p/Release/gate"), "{}", late.stderr);
+    assert!(late.stdout.contains("InProgress"), "{}", late.stdout);
+    home.ok(&["approve", "p"]);
+    assert!(home.ok(&["wait", "p"]).contains("Succeeded"));
+    assert_eq!(home.run(&["wait", "p", "--for", "Release"]).code, 0);
+    assert_eq!(home.run(&["wait", "p", "--for", "gate"]).code, 1, "it is past every gate");
+    assert_eq!(home.run(&["wait", "p", "--for", "Relaese"]).code, 2);
+    assert_eq!(home.run(&["wait", "p", "--timeout", "soon"]).code, 2);
+
+    home.commit("another");
+    home.open_gate("p");
+    home.ok(&["reject", "p", "-m", "not today"]);
+    assert_eq!(home.run(&["wait", "p"]).code, 4);
+    watch.terminate();
+    assert_eq!(home.run(&["wait", "p"]).code, 4, "what is over needs no runtime");
+    let never = home.run(&["wait", "p", "--revision", "0123456789"]);
+    assert!(never.stderr.contains("no runtime is running"), "{}", never.stderr);
+}

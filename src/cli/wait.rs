@@ -1,0 +1,150 @@
+//! `wait`: until an execution has got somewhere; the exit code says how it ended.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Exit, Failure, args, output, read::find_execution, run::Ending, target};
+use crate::{
+    engine::Fact,
+    host::StateDir,
+    model::{ExecutionId, ExecutionStatus, PipelineName, Span, StageName},
+    runtime::{History, RuntimeHandle, lookup::ExecutionRecord},
+};
+
+/// How far it is to get.
+enum Goal {
+    End,
+    Gate,
+    Stage(StageName),
+}
+
+impl Goal {
+    fn parse(text: &str) -> Self {
+        match text {
+            "end" => Self::End,
+            "gate" => Self::Gate,
+            stage => Self::Stage(stage.into()),
+        }
+    }
+}
+
+pub(super) async fn wait(state_dir: StateDir, arguments: args::Wait) -> Result<Exit, Failure> {
+    let patience = match &arguments.timeout {
+        Some(text) => Span::parse(text).map(Span::to_std).ok_or_else(|| {
+            Failure::usage(format!("`{text}` is no length of time")).hint("like 90s, 20m or 1h30m")
+        })?,
+        None => Duration::MAX,
+    };
+    let mut interrupt = signal(SignalKind::interrupt())
+        .map_err(|error| Failure::usage(format!("cannot listen to signals: {error}")))?;
+    let handle = super::open(state_dir).await?;
+    if !handle.state_dir().exists() {
+        return Err(Failure::usage("nothing has run yet"));
+    }
+    let mut last = None;
+    let exit = tokio::select! {
+        exit = reached(&handle, &arguments, &mut last) => exit?,
+        () = tokio::time::sleep(patience) => Exit::TimedOut,
+        _ = interrupt.recv() => Exit::Interrupted,
+    };
+    match last {
+        Some(it) => output::line(format!("{}  {}  {}", it.id, it.pipeline, it.status)),
+        None => output::say("no such execution has started"),
+    }
+    Ok(exit)
+}
+
+/// Returns once the goal is reached or cannot be reached any more; `last` is what it saw last.
+async fn reached(
+    handle: &RuntimeHandle,
+    arguments: &args::Wait,
+    last: &mut Option<ExecutionRecord>,
+) -> Result<Exit, Failure> {
+    let history = handle.history()?;
+    let goal = Goal::parse(&arguments.goal);
+    let mut board = handle.board();
+    let mut told = false;
+    loop {
+        board.borrow_and_update();
+        *last = wanted(handle, &history, arguments, last.as_ref())?;
+        if let Some(execution) = &last {
+            if let Goal::Stage(stage) = &goal {
+                let name = &execution.pipeline;
+                target::stage(target::pipeline(&handle.board().borrow(), name)?, stage.as_str())?;
+            }
+            if let Some(exit) = outcome(handle, &history, execution, &goal, &mut told)? {
+                return Ok(exit);
+            }
+        }
+        if board.changed().await.is_err() {
+            return Err(Failure::usage("no runtime is running, so nothing more happens")
+                .hint("`stagegate watch` or the dashboard runs one"));
+        }
+    }
+}
+
+/// Finds the execution: the one that is known already, or the one that was asked for.
+fn wanted(
+    handle: &RuntimeHandle,
+    history: &History,
+    arguments: &args::Wait,
+    known: Option<&ExecutionRecord>,
+) -> Result<Option<ExecutionRecord>, Failure> {
+    if let Some(known) = known {
+        return find_execution(history, &known.id).map(Some);
+    }
+    let Some(commit) = &arguments.revision else {
+        return find_execution(history, &arguments.execution).map(Some);
+    };
+    let name: PipelineName = arguments.execution.as_str().into();
+    target::pipeline(&handle.board().borrow(), &name)?;
+    let releases = |it: &ExecutionRecord| {
+        commit.len() >= 4
+            && it.revisions.iter().any(|revision| revision.id.as_str().starts_with(commit.as_str()))
+    };
+    Ok(history.executions(&name, usize::from(u16::MAX))?.into_iter().find(releases))
+}
+
+fn outcome(
+    handle: &RuntimeHandle,
+    history: &History,
+    execution: &ExecutionRecord,
+    goal: &Goal,
+    told: &mut bool,
+) -> Result<Option<Exit>, Failure> {
+    let events = history.events_of(&execution.id)?;
+    let board = std::sync::Arc::clone(&handle.board().borrow());
+    let id: Option<ExecutionId> = execution.id.parse().ok();
+    let gate = board.open_gates().find(|at| Some(at.execution.id) == id);
+    match goal {
+        Goal::Gate if gate.is_some() => return Ok(Some(Exit::Done)),
+        Goal::Stage(stage) => {
+            let succeeded = events.iter().any(|event| {
+                matches!(&event.fact, Fact::StageSucceeded { stage: it, .. } if it == stage)
+            });
+            if succeeded {
+                return Ok(Some(Exit::Done));
+            }
+        }
+        Goal::End | Goal::Gate => {}
+    }
+    if let Some(at) = gate.filter(|_| !std::mem::replace(told, true)) {
+        let place = format!("{}/{}/{}", at.pipeline.name, at.stage.name, at.action.name);
+        output::say(format!("{} waits at the gate {place}", at.execution.id.short()));
+    }
+    // Whoever was retried is under way again, whatever came before.
+    let under_way = [ExecutionStatus::InProgress, ExecutionStatus::Stopping];
+    if under_way.iter().any(|it| it.as_str() == execution.status) {
+        return Ok(None);
+    }
+    let mut ending = Ending::default();
+    let end = events.iter().filter_map(|event| ending.after(event)).last();
+    Ok(match (end, goal) {
+        (Some(Exit::Done), Goal::Gate | Goal::Stage(_)) => {
+            output::say("it has ended without getting there");
+            Some(Exit::PipelineFailed)
+        }
+        (end, _) => end,
+    })
+}
