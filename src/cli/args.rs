@@ -133,6 +133,8 @@ pub(super) enum Verb {
     /// Removes logs, artifacts, workspaces and executions that the settings no longer keep. A
     /// runtime does so by itself every day
     Gc(Gc),
+    /// Prints the JSON Schema of pipeline files, by which editors complete them
+    Schema,
     /// Checks pipeline files and prints every problem
     Validate(Validate),
     /// Lists the themes of the dashboard, those in your own folder too

@@ -29,7 +29,9 @@ use args::{Arguments, Verb};
 use clap::{CommandFactory, Parser};
 pub use exit::{Exit, Failure};
 
-use crate::{engine::WatchingChange, host::StateDir, runtime::RuntimeHandle, tui};
+use crate::{
+    definition::schema::SCHEMA, engine::WatchingChange, host::StateDir, runtime::RuntimeHandle, tui,
+};
 
 /// Runs what the command line asks for and returns the exit code.
 pub async fn main() -> Exit {
@@ -92,6 +94,10 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Verb::Triggers(it)) => triggers::triggers(state_dir()?, &global, it).await,
         Some(Verb::Gc(it)) => gc::gc(state_dir()?, &global, it).await,
         Some(Verb::Validate(it)) => validate::validate(&it),
+        Some(Verb::Schema) => {
+            output::line(SCHEMA.trim_end());
+            Ok(Exit::Done)
+        }
         Some(Verb::Themes) => {
             let own = tui::theme::own_themes();
             let bundled = tui::theme::BUNDLED.iter().map(|(name, _)| (*name).to_owned());

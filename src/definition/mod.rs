@@ -10,6 +10,7 @@ mod draft;
 mod node;
 mod problem;
 mod reader;
+pub mod schema;
 mod trigger_rules;
 mod triggers;
 mod validate;
