@@ -133,6 +133,8 @@ pub(super) enum Verb {
     /// Removes logs, artifacts, workspaces and executions that the settings no longer keep. A
     /// runtime does so by itself every day
     Gc(Gc),
+    /// Looks at what this machine offers: git, disk, history, runtime, watching, files, terminal
+    Doctor(Doctor),
     /// Prints the JSON Schema of pipeline files, by which editors complete them
     Schema,
     /// Checks pipeline files and prints every problem
@@ -382,6 +384,14 @@ pub(super) struct Gc {
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Print counts and bytes as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// The exit code is 2 if something is bad.
+#[derive(Args)]
+pub(super) struct Doctor {
+    /// Print a list of what was found
     #[arg(long)]
     pub(super) json: bool,
 }

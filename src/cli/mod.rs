@@ -6,6 +6,7 @@ mod background;
 mod config;
 mod decide;
 mod demo;
+mod doctor;
 mod events;
 mod exit;
 mod gate;
@@ -94,6 +95,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, Failure> {
         Some(Verb::Triggers(it)) => triggers::triggers(state_dir()?, &global, it).await,
         Some(Verb::Gc(it)) => gc::gc(state_dir()?, &global, it).await,
         Some(Verb::Validate(it)) => validate::validate(&it),
+        Some(Verb::Doctor(it)) => doctor::doctor(state_dir()?, &global, it).await,
         Some(Verb::Schema) => {
             output::line(SCHEMA.trim_end());
             Ok(Exit::Done)

@@ -142,6 +142,15 @@ pub fn read_state(path: &Path) -> Result<Loaded, StoreError> {
     load(&connection, path).map(|(loaded, _)| loaded)
 }
 
+/// Looks at every page of a history; returns what is damaged, in SQLite's words.
+pub fn check(path: &Path) -> Result<Option<String>, StoreError> {
+    let connection = open_for_reading(path)?;
+    let found: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|source| StoreError::Read { path: path.to_owned(), source })?;
+    Ok((found != "ok").then_some(found))
+}
+
 fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     let failed = |source| StoreError::Open { path: path.to_owned(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -470,3 +470,31 @@ fn wait_says_by_its_exit_code_how_far_an_execution_came() {
     let never = home.run(&["wait", "p", "--revision", "0123456789"]);
     assert!(never.stderr.contains("no runtime is running"), "{}", never.stderr);
 }
+
+#[test]
+fn doctor_says_what_is_wrong_and_what_to_do() {
+    let mut home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    let healthy = home.run(&["doctor"]);
+    assert_eq!(healthy.code, 0, "{}", healthy.stdout);
+    assert!(healthy.stdout.contains("none is running"), "{}", healthy.stdout);
+    let watch = home.watch();
+    let words = home.ok(&["doctor"]);
+    assert!(words.contains(&format!("process {} serves", watch.id())), "{words}");
+    watch.terminate();
+
+    let database = home.state_dir().join("stagegate.db");
+    let mut bytes = std::fs::read(&database).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4096].fill(0xff);
+    std::fs::write(&database, bytes).unwrap();
+    home.write_pipeline("name = 1");
+    home.environment.push(("PATH".into(), "/nowhere".into()));
+    let found = home.run(&["doctor", "--json", "--file", "stagegate.toml"]);
+    assert_eq!(found.code, 2);
+    let found: Vec<serde_json::Value> = serde_json::from_str(&found.stdout).unwrap();
+    for about in ["git", "history", "pipeline files"] {
+        let finding = found.iter().find(|it| it["about"] == about).unwrap();
+        assert_eq!(finding["health"], "bad", "{finding}");
+        assert!(finding["remedy"].is_string(), "{finding}");
+    }
+}
