@@ -27,7 +27,7 @@ impl Engine {
     ) {
         let Some(definition) = self.definition(name) else { return };
         let Some(trigger) = definition.trigger_of(&head.action) else {
-            let trigger = Trigger { kind: TriggerType::Webhook, detail: place(head) };
+            let trigger = Trigger { kind: TriggerType::Webhook, detail: place(&definition, head) };
             return self.start_with(step, name, head, &trigger);
         };
         if trigger.push.is_empty() {
@@ -37,7 +37,12 @@ impl Engine {
         let verdict = Verdict::of(&trigger.push, Pushed::of(head), None);
         match verdict.decision() {
             Decision::Starts(_) => {
-                self.start_with(step, name, head, &filtered(head, &verdict.sentence()));
+                self.start_with(
+                    step,
+                    name,
+                    head,
+                    &filtered(&definition, head, &verdict.sentence()),
+                );
             }
             Decision::Declined => self.decline(step, name, head, verdict.sentence()),
             Decision::NeedsFiles => self.await_changes(step, name, head, since),
@@ -85,14 +90,14 @@ impl Engine {
             // A build too many is better than one that is missing.
             Err(error) => {
                 let words = format!("its changed files cannot be listed ({error}), so it starts");
-                self.start_with(step, name, &head, &filtered(&head, &words));
+                self.start_with(step, name, &head, &filtered(&definition, &head, &words));
             }
             Ok(files) => {
                 let verdict = Verdict::of(filters, Pushed::of(&head), Some(&files));
                 let words = verdict.sentence();
                 match verdict.decision() {
                     Decision::Starts(_) => {
-                        self.start_with(step, name, &head, &filtered(&head, &words));
+                        self.start_with(step, name, &head, &filtered(&definition, &head, &words));
                     }
                     Decision::NeedsFiles | Decision::Declined => {
                         self.decline(step, name, &head, words);
@@ -264,10 +269,15 @@ impl Engine {
     }
 }
 
-fn place(head: &SourceRevision) -> String {
-    format!("{} in {}", head.branch, head.git_dir.display())
+fn place(definition: &Pipeline, head: &SourceRevision) -> String {
+    let source = definition.source_actions().find(|it| it.name == head.action);
+    match source.and_then(|it| it.remote_repository()) {
+        Some(url) => format!("{} in {url}", head.branch),
+        None => format!("{} in {}", head.branch, head.git_dir.display()),
+    }
 }
 
-fn filtered(head: &Arc<SourceRevision>, words: &str) -> Trigger {
-    Trigger { kind: TriggerType::WebhookV2, detail: format!("{}: {words}", place(head)) }
+fn filtered(definition: &Pipeline, head: &Arc<SourceRevision>, words: &str) -> Trigger {
+    let detail = format!("{}: {words}", place(definition, head));
+    Trigger { kind: TriggerType::WebhookV2, detail }
 }

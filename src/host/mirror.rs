@@ -20,15 +20,6 @@ const FETCHED: &str = "fetched";
 /// Nothing else ends so: no repository lies inside another one.
 const ENDING: &str = "mirror";
 
-/// Tells whether git would ask another program or machine for it: `scheme://…` or `host:path`.
-pub fn is_remote(repository: &str) -> bool {
-    if repository.starts_with(['-', '/', '.']) {
-        return false;
-    }
-    let host = repository.split('/').next().unwrap_or_default();
-    repository.contains("://") || host.contains(':')
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
     url: String,
@@ -131,17 +122,6 @@ impl Mirror {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_lies_elsewhere_is_told_from_a_path_as_git_does() {
-        for url in ["https://example.org/a.git", "git@example.org:a/b.git", "file:///srv/a", "h:a"]
-        {
-            assert!(is_remote(url), "{url}");
-        }
-        for path in [".", "..", "../a", "/srv/a:b", "a/b:c", "./a:b", "-oProxy=x://y", ""] {
-            assert!(!is_remote(path), "{path}");
-        }
-    }
 
     #[test]
     fn a_mirror_lies_where_its_url_says_and_shows_no_password() {

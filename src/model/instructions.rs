@@ -18,6 +18,15 @@ pub struct Instructions {
 }
 
 impl Instructions {
+    /// Returns the URL of a Git source's repository: `scheme://…` or `host:path`, as git tells it
+    /// from a path.
+    pub fn remote_repository(&self) -> Option<&str> {
+        let repository = self.configuration.get("RepositoryPath")?;
+        let host = repository.split('/').next().unwrap_or_default();
+        let is_path = repository.starts_with(['-', '/', '.']);
+        (!is_path && (repository.contains("://") || host.contains(':'))).then_some(repository)
+    }
+
     /// Replaces every reference by its value; without any, all executions share what is written.
     ///
     /// # Errors
@@ -45,5 +54,26 @@ impl Instructions {
                 .map(|it| Ok(EnvironmentVariable { value: resolve(&it.value)?, ..it.clone() }))
                 .collect::<Result<_, Unresolved>>()?,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Instructions;
+
+    #[test]
+    fn what_lies_elsewhere_is_told_from_a_path_as_git_does() {
+        let is_remote = |repository: &str| {
+            let configuration = [("RepositoryPath".to_owned(), repository.to_owned())].into();
+            let instructions = Instructions { configuration, ..Instructions::default() };
+            instructions.remote_repository().is_some()
+        };
+        for url in ["https://example.org/a.git", "git@example.org:a/b.git", "file:///srv/a", "h:a"]
+        {
+            assert!(is_remote(url), "{url}");
+        }
+        for path in [".", "..", "../a", "/srv/a:b", "a/b:c", "./a:b", "-oProxy=x://y", ""] {
+            assert!(!is_remote(path), "{path}");
+        }
     }
 }

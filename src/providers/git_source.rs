@@ -11,7 +11,7 @@ use globset::GlobMatcher;
 
 use super::{failed, with_causes};
 use crate::{
-    host::{Git, GitError, Mirror, Objects, Tools, artifacts::glob, git, mirror},
+    host::{Git, GitError, Mirror, Objects, Tools, artifacts::glob, git},
     model::{
         Action, ActionName, ErrorDetails, FailureType, Instructions, Job, JobSuccess,
         SourceRevision, Span, WatchedRefs, pipeline::GLOB_CHARACTERS, revision::TAG_PREFIX,
@@ -71,8 +71,8 @@ impl Source {
         let branch = value("BranchName");
         let is_glob = branch.contains(GLOB_CHARACTERS);
         let path = value("RepositoryPath");
-        let remote = mirror::is_remote(&path).then(|| Remote {
-            mirror: Mirror::of(&path, mirrors),
+        let remote = instructions.remote_repository().map(|url| Remote {
+            mirror: Mirror::of(url, mirrors),
             poll_interval: Span::parse(&value("PollInterval")).map_or(POLL_INTERVAL, Span::to_std),
         });
         let mirrored = remote.as_ref().map(|it| it.mirror.git_dir().to_owned());

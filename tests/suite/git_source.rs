@@ -168,7 +168,7 @@ fn remote(poll_interval: &str) -> (Home, String) {
 
 #[test]
 fn a_remote_repository_is_asked_and_what_was_pushed_is_released() {
-    let (home, _) = remote("1s");
+    let (home, url) = remote("1s");
     home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
     let watch = home.watch();
     let id = home.commit("pushed");
@@ -176,6 +176,8 @@ fn a_remote_repository_is_asked_and_what_was_pushed_is_released() {
     released_become(&home, &[&id]);
     let execution = home.newest_becomes("p", "Succeeded");
     assert!(home.log(&execution, "make").contains("pushed"), "the files came too");
+    let trigger = &execution["trigger"]["triggerDetail"];
+    assert_eq!(*trigger, format!("main in {url}"), "not where its mirror lies");
     let why = home.ok(&["triggers", "p", &id]);
     assert!(why.contains("starts"), "{why}");
 
