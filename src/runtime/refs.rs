@@ -18,7 +18,7 @@ use crate::{
         Input,
         board::{Notice, Severity},
     },
-    host::{Mirror, Objects, git},
+    host::{GitError, Mirror, Objects, git},
     model::{PipelineName, SourceRevision, WatchedRefs},
     providers::git_source::{BranchName, Source},
 };
@@ -72,7 +72,14 @@ pub(super) async fn watch(
 /// Asks a remote repository what is new. As long as it does not answer, the board says so.
 async fn fetch(mirror: &Mirror, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
     let fetched = mirror.fetch().await;
-    let words = fetched.err().map(|error| format!("cannot fetch {}: {error}", mirror.shown()));
+    let words = fetched.err().map(|error| {
+        let why = match &error {
+            // What follows the first line is general advice.
+            GitError::Failed { message, .. } => message.split("; ").next().unwrap_or_default(),
+            GitError::NotRun(_) => "git cannot be run",
+        };
+        format!("cannot fetch {}: {why}; it is tried again", mirror.shown())
+    });
     for (pipeline, source) in watched {
         let notice = words.clone().map(|text| Notice { severity: Severity::Problem, text });
         let (pipeline, origin) = (Some(pipeline.clone()), Origin::Remote(source.action.clone()));
