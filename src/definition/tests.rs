@@ -156,7 +156,12 @@ fn each_structural_rule_has_its_message() {
         (
             "\".\"",
             "\"https://me:hunter2@example.org/a.git\"",
-            "a password in `RepositoryPath` would be in every copy of this file",
+            "what logs in does not belong into this file",
+        ),
+        (
+            "\".\"",
+            "\"https://ghp_token@example.org/a.git\"",
+            "what logs in does not belong into this file",
         ),
         ("BranchName", "PollInterval = \"0s\", BranchName", "`0s` does not fit `PollInterval`"),
         ("timeout", "cache = [\"../x\"]\ntimeout", "leads out of the workspace"),

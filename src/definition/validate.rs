@@ -419,8 +419,8 @@ fn secrets_are_references(draft: &Draft, problems: &Problems) {
 fn values_of_a_few_kinds(draft: &Draft, problems: &Problems) {
     for (_, _, action) in actions(draft) {
         for (key, value) in &action.configuration {
-            if key.value == "RepositoryPath" && has_password(&value.value) {
-                let message = "a password in `RepositoryPath` would be in every copy of this file";
+            if key.value == "RepositoryPath" && has_credentials(&value.value) {
+                let message = "what logs in does not belong into this file, nor on a screen";
                 let problem = Problem::new(&value.span, message.to_owned());
                 problems.push(problem.remedy("leave it to git's credential helper"));
             }
@@ -451,8 +451,11 @@ fn values_of_a_few_kinds(draft: &Draft, problems: &Problems) {
     }
 }
 
-fn has_password(url: &str) -> bool {
-    let authority = url.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or(rest));
-    let user = authority.and_then(|it| it.rsplit_once('@')).map_or("", |(user, _)| user);
-    user.contains(':')
+/// Tells whether a URL holds a password, or over HTTP a name or a query, which may be tokens.
+fn has_credentials(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let user = authority.rsplit_once('@').map(|(user, _)| user);
+    let is_http = scheme.starts_with("http");
+    user.is_some_and(|it| is_http || it.contains(':')) || is_http && rest.contains('?')
 }

@@ -327,11 +327,15 @@ impl Fact {
         }
     }
 
-    /// Tells whether an action has stopped running, so that another may.
-    pub fn ends_an_action(&self) -> bool {
+    /// Tells whether an action that a limit held back may start now: another has stopped running, or
+    /// the limit is another one.
+    pub fn makes_room(&self) -> bool {
         matches!(
             self,
-            Self::ActionSucceeded { .. } | Self::ActionFailed { .. } | Self::ActionAbandoned { .. }
+            Self::ActionSucceeded { .. }
+                | Self::ActionFailed { .. }
+                | Self::ActionAbandoned { .. }
+                | Self::PipelineDefined { .. }
         )
     }
 

@@ -158,7 +158,10 @@ impl State {
         pipeline.sources.retain(|action, _| {
             let looks_at = |definition: &Pipeline| {
                 let source = definition.source_actions().find(|it| it.name == *action)?;
-                Some((source.instructions.clone(), definition.watched_refs(action)))
+                let mut told = source.instructions.configuration.clone();
+                // How often it is asked changes nothing about what it says.
+                told.remove("PollInterval");
+                Some((told, definition.watched_refs(action)))
             };
             looks_at(&old) == looks_at(new)
         });

@@ -268,7 +268,7 @@ impl Engine {
         let before = place(&self.state);
         let event = Event { at: step.at, pipeline: pipeline.clone(), fact };
         self.take_in(&event);
-        self.room_was_made |= !self.held.is_empty() && event.fact.ends_an_action();
+        self.room_was_made |= !self.held.is_empty() && event.fact.makes_room();
         // The fact may bring the execution or take it away.
         if let Some((home, execution)) = before.or_else(|| place(&self.state)) {
             self.to_admit.insert(home);

@@ -35,6 +35,7 @@ impl Engine {
         };
         let fact = Fact::PipelineDefined { version, definition: definition.into() };
         self.record(step, &name, fact);
+        self.forget_unseen_elsewhere(&name);
         self.set_schedules(step, &name);
         Ok(())
     }

@@ -40,6 +40,13 @@ impl Engine {
         self.unseen.insert((name.clone(), action.clone()), heads);
     }
 
+    /// Drops what sources have shown while watching was paused, where they look elsewhere now: who
+    /// watches them looks again.
+    pub(super) fn forget_unseen_elsewhere(&mut self, name: &PipelineName) {
+        let Some(pipeline) = self.state.pipelines.get(name) else { return };
+        self.unseen.retain(|(it, action), _| it != name || pipeline.sources.contains_key(action));
+    }
+
     fn look_at_unseen(&mut self, step: &mut Step, name: &PipelineName) {
         let (unseen, others) = std::mem::take(&mut self.unseen)
             .into_iter()

@@ -65,7 +65,7 @@ impl Git {
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("LC_ALL", "C")
             .args(["-c", "core.fsmonitor=false", "-c", "core.sparseCheckout=false"])
-            .args(["-c", "core.quotePath=false"])
+            .args(["-c", "core.quotePath=false", "-c", "core.splitIndex=false"])
             .arg(name)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -85,6 +85,12 @@ impl Git {
 
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// Lets the command hold a lock for as long as it lives.
+    pub fn holding(mut self, lock: std::fs::File) -> Self {
+        self.command.stdin(lock);
         self
     }
 

@@ -99,26 +99,37 @@ fn entry(rest: &mut &[u8]) -> Option<(Vec<u8>, Stat)> {
     is_plain.then_some((name, stat))
 }
 
-/// Returns the tree that the extension `TREE` names for the whole index.
+/// Returns the tree that the extension `TREE` names for the whole index, if every extension is one
+/// that may be left alone.
 fn whole_tree(mut rest: &[u8]) -> Option<String> {
-    loop {
+    let mut tree = None;
+    while rest.len() > ID {
         let signature = rest.split_off(..4)?;
         let length = usize::try_from(number(rest.split_off(..4)?)?).ok()?;
         let content = rest.split_off(..length)?;
-        if signature != b"TREE" {
-            continue;
-        }
-        // The path, which is empty, then the counts of entries and subtrees; none is invalid.
-        let counts = content.strip_prefix(b"\0")?;
-        let end = counts.iter().position(|byte| *byte == b'\n')?;
-        if counts.starts_with(b"-") {
+        // Whoever does not know such an extension must not go on: entries may lie elsewhere.
+        if !signature[0].is_ascii_uppercase() {
             return None;
         }
-        let id = counts.get(end + 1..end + 1 + ID)?;
-        let mut tree = String::with_capacity(2 * ID);
-        for byte in id {
-            let _ = write!(tree, "{byte:02x}");
+        if signature == b"TREE" {
+            tree = Some(root_of(content)?);
         }
-        return Some(tree);
     }
+    tree
+}
+
+/// Reads the id of the root: the path, which is empty, the counts of entries and subtrees, the id.
+/// A count below zero means that there is none.
+fn root_of(content: &[u8]) -> Option<String> {
+    let counts = content.strip_prefix(b"\0")?;
+    let end = counts.iter().position(|byte| *byte == b'\n')?;
+    if counts.starts_with(b"-") {
+        return None;
+    }
+    let id = counts.get(end + 1..end + 1 + ID)?;
+    let mut tree = String::with_capacity(2 * ID);
+    for byte in id {
+        let _ = write!(tree, "{byte:02x}");
+    }
+    Some(tree)
 }

@@ -3,22 +3,38 @@
 
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 
 use super::{Git, GitError, workspace::folder_name};
 
-/// How long a fetch may take before it is given up; the first one brings everything.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+/// How long a fetch may take before it is given up, and the first one, which brings everything.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+const PATIENCE_FOR_ALL: Duration = Duration::from_secs(60 * 60);
+/// How often somebody who waits for another fetch looks whether it is over.
+const LOOK: Duration = Duration::from_millis(50);
 const REFS: [&str; 2] = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
 /// Is there once a fetch has succeeded.
 const FETCHED: &str = "fetched";
-
-/// Nothing else ends so: no repository lies inside another one.
 const ENDING: &str = "mirror";
+/// Longer names are cut off; the file system allows 255 bytes.
+const LONGEST_NAME: usize = 200;
+/// Nothing is ever thrown away that a release may need; a server that falls silent is given up.
+const CONFIGURATION: [(&str, &str); 4] = [
+    ("gc.pruneExpire", "never"),
+    ("gc.autoDetach", "false"),
+    ("http.lowSpeedLimit", "1"),
+    ("http.lowSpeedTime", "60"),
+];
+const SSH: &str =
+    "ssh -oBatchMode=yes -oConnectTimeout=20 -oServerAliveInterval=15 -oServerAliveCountMax=4";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
@@ -27,16 +43,13 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Returns the mirror of a URL below `root`, in a folder that tells people whose it is.
+    /// Returns the mirror of a URL in `root`: a folder whose name tells people whose it is.
     pub fn of(url: &str, root: &Path) -> Self {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("ssh", url));
-        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let host = host.rsplit('@').next().unwrap_or_default();
-        let parts = [scheme, host].into_iter().chain(path.split('/')).filter(|it| !it.is_empty());
-        let mut directory: PathBuf = root.to_owned();
-        directory.extend(parts.map(folder_name));
-        directory.as_mut_os_string().push(format!(".{ENDING}"));
-        Self { url: url.to_owned(), directory }
+        let mut name = folder_name(url);
+        if name.len() > LONGEST_NAME {
+            name = format!("{}-{:016x}", &name[..LONGEST_NAME], fingerprint(url));
+        }
+        Self { url: url.to_owned(), directory: root.join(format!("{name}.{ENDING}")) }
     }
 
     /// Tells whether a folder is a mirror.
@@ -48,23 +61,11 @@ impl Mirror {
         &self.directory
     }
 
-    /// Returns the URL without a password that somebody has written into it.
-    pub fn shown(&self) -> String {
-        let (before, rest) = match self.url.split_once("://") {
-            Some((scheme, rest)) => (format!("{scheme}://"), rest),
-            None => (String::new(), self.url.as_str()),
-        };
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        match authority.rsplit_once('@') {
-            Some((user, host)) => {
-                let user = user.split(':').next().unwrap_or_default();
-                format!("{before}{user}@{host}{path}")
-            }
-            None => self.url.clone(),
-        }
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
-    /// Tells whether it has ever seen the repository; before that its refs mean nothing.
+    /// Tells whether its refs are those of the repository; before that they mean nothing.
     pub fn has_fetched(&self) -> bool {
         self.directory.join(FETCHED).exists()
     }
@@ -73,76 +74,167 @@ impl Mirror {
     ///
     /// # Errors
     ///
-    /// Says what git said; the refs are then as they were.
+    /// Says what git said first; the refs are then as they were.
     pub async fn fetch(&self) -> Result<(), GitError> {
-        std::fs::create_dir_all(&self.directory).map_err(GitError::NotRun)?;
-        let _alone = self.lock().await?;
-        if !self.directory.join("HEAD").exists() {
-            Git::anywhere("init").args(["--bare", "-q"]).args([&self.directory]).output().await?;
-        }
-        let mut fetch = Git::at(&self.directory, "fetch")
-            .args(["--quiet", "--prune", "--no-tags", "--no-auto-maintenance"])
-            .args(["--no-write-fetch-head", "--", &self.url])
-            .args(REFS);
-        if ["GIT_SSH_COMMAND", "GIT_SSH"].iter().all(|name| std::env::var_os(name).is_none()) {
-            fetch = fetch.environment("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=20");
-        }
-        match tokio::time::timeout(PATIENCE, fetch.output()).await {
-            Ok(fetched) => fetched.map_err(|error| self.without_password(error))?,
-            Err(_) => {
-                let message = format!("it took longer than {} min", PATIENCE.as_secs() / 60);
-                return Err(GitError::Failed { command: "fetch".to_owned(), message });
-            }
+        let patience = if self.has_fetched() { PATIENCE } else { PATIENCE_FOR_ALL };
+        let failed = |message: String| {
+            Err(GitError::Failed { command: format!("fetch {}", self.url), message })
         };
+        match tokio::time::timeout(patience, self.fetch_alone()).await {
+            Ok(Err(GitError::Failed { message, .. })) => {
+                // What follows the first line is general advice.
+                failed(message.split("; ").next().unwrap_or_default().to_owned())
+            }
+            Ok(fetched) => fetched,
+            Err(_) => failed(format!("it took longer than {} min", patience.as_secs() / 60)),
+        }
+    }
+
+    async fn fetch_alone(&self) -> Result<(), GitError> {
+        let lock = self.lock().await?;
+        if self.has_fetched() {
+            // Whoever left them is no more: it would hold the lock.
+            remove_left_locks(&self.directory);
+        } else {
+            self.begin(&lock).await?;
+        }
+        let fetch = Git::at(&self.directory, "fetch")
+            .args(["--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", &self.url])
+            .args(REFS);
+        over_the_network(fetch, &lock).await?.output().await?;
         std::fs::write(self.directory.join(FETCHED), "").map_err(GitError::NotRun)
     }
 
-    fn without_password(&self, error: GitError) -> GitError {
-        match error {
-            GitError::Failed { command, message } => {
-                GitError::Failed { command, message: message.replace(&self.url, &self.shown()) }
-            }
-            GitError::NotRun(_) => error,
+    /// Makes an empty mirror with the hash and the default branch of the repository.
+    async fn begin(&self, lock: &File) -> Result<(), GitError> {
+        let ask = Git::anywhere("ls-remote").args(["--symref", "--", &self.url, "HEAD"]);
+        let answer = over_the_network(ask, lock).await?.text().await?;
+        let mut words = answer.lines().filter_map(|line| line.split_once('\t'));
+        let named = words.clone().find_map(|(it, _)| it.strip_prefix("ref: "));
+        let is_long = words.any(|(it, _)| it.len() == 64);
+        let _ = std::fs::remove_dir_all(&self.directory);
+        let format = if is_long { "--object-format=sha256" } else { "--object-format=sha1" };
+        let init = Git::anywhere("init").args(["--bare", "-q", format]).args([&self.directory]);
+        init.output().await?;
+        for (key, value) in CONFIGURATION {
+            Git::at(&self.directory, "config").args([key, value]).output().await?;
         }
+        if let Some(branch) = named {
+            Git::at(&self.directory, "symbolic-ref").args(["HEAD", branch]).output().await?;
+        }
+        Ok(())
     }
 
     /// Waits until nobody else fetches into it.
     async fn lock(&self) -> Result<File, GitError> {
-        let path = self.directory.join("fetch.lock");
-        let lock = move || {
-            let file = File::options().write(true).create(true).truncate(false).open(path)?;
-            flock(&file, FlockOperation::LockExclusive)?;
-            Ok(file)
-        };
-        let locked = tokio::task::spawn_blocking(lock).await;
-        locked.map_err(std::io::Error::other).flatten().map_err(GitError::NotRun)
+        loop {
+            if let Some(lock) = try_lock(&self.directory).map_err(GitError::NotRun)? {
+                return Ok(lock);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
+}
+
+/// Removes a mirror, unless somebody fetches into it.
+pub fn remove(directory: &Path) -> io::Result<bool> {
+    let Some(_lock) = try_lock(directory)? else { return Ok(false) };
+    std::fs::remove_dir_all(directory)?;
+    std::fs::remove_file(lock_of(directory))?;
+    Ok(true)
+}
+
+fn lock_of(directory: &Path) -> PathBuf {
+    directory.with_extension("lock")
+}
+
+fn try_lock(directory: &Path) -> io::Result<Option<File>> {
+    let path = lock_of(directory);
+    std::fs::create_dir_all(path.parent().unwrap_or(directory))?;
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Prepares a command that talks to a server: it asks nobody, and holds the lock as long as it
+/// lives, also without us.
+async fn over_the_network(git: Git, lock: &File) -> Result<Git, GitError> {
+    let mut git = git
+        .holding(lock.try_clone().map_err(GitError::NotRun)?)
+        .environment("GIT_ASKPASS", "true")
+        .environment("SSH_ASKPASS_REQUIRE", "never");
+    let chosen = ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(|it| std::env::var_os(it).is_some());
+    // Outside of every repository: what the user has set for all of them.
+    let asked = Git::inside(Path::new("/"), "config").args(["--get", "core.sshCommand"]);
+    if !chosen && !asked.succeeds().await? {
+        git = git.environment("GIT_SSH_COMMAND", SSH);
+    }
+    Ok(git)
+}
+
+/// Removes what a fetch leaves that was killed.
+fn remove_left_locks(directory: &Path) {
+    let below = |folder| walkdir::WalkDir::new(directory.join(folder)).into_iter().flatten();
+    let left = |name: &Path| {
+        name.extension().is_some_and(|it| it == "lock")
+            || name.to_str().is_some_and(|it| it.starts_with("tmp_"))
+    };
+    let found = below("refs").chain(below("objects/pack"));
+    let found = found.filter(|it| it.file_type().is_file());
+    for entry in found.filter(|it| left(Path::new(it.file_name()))) {
+        let _ = std::fs::remove_file(entry.path());
+    }
+    for name in ["packed-refs.lock", "HEAD.lock", "config.lock", "gc.pid"] {
+        let _ = std::fs::remove_file(directory.join(name));
+    }
+}
+
+/// Tells long names apart (FNV-1a, so that it stays the same for ever).
+fn fingerprint(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn a_mirror_lies_where_its_url_says_and_shows_no_password() {
-        let of = |url| Mirror::of(url, Path::new("/s"));
-        let path = |url| of(url).directory.display().to_string();
-        assert_eq!(
-            path("https://me:pw@example.org/a/b.git"),
-            "/s/https/example.org/a/b.git.mirror"
-        );
-        assert_eq!(path("git@example.org:a/b"), "/s/ssh/example.org%3aa/b.mirror");
-        assert_eq!(path("file:///srv/../etc"), "/s/file/srv/%2e%2e%/etc.mirror");
-        assert_eq!(of("https://me:pw@example.org/a").shown(), "https://me@example.org/a");
-        assert_eq!(of("git@example.org:a/b").shown(), "git@example.org:a/b");
-        assert_eq!(of("https://example.org/a@b:c").shown(), "https://example.org/a@b:c");
+    fn every_url_has_a_mirror_of_its_own_in_one_folder() {
+        let long = format!("https://example.org/{}", "a".repeat(300));
+        let longer = format!("{long}b");
+        let urls = [
+            "https://example.org/a.git",
+            "https://example.org/a",
+            "ssh://example.org/a",
+            "alice@example.org:a",
+            "bob@example.org:a",
+            "file:///a.mirror",
+            "file:///a.mirror/b",
+            "file:///../a",
+            &long,
+            &longer,
+        ];
+        let mirrors = urls.map(|url| Mirror::of(url, Path::new("/s")));
+        for mirror in &mirrors {
+            assert_eq!(mirror.git_dir().parent(), Some(Path::new("/s")), "{mirror:?}");
+            assert!(mirror.git_dir().file_name().unwrap().len() < 255, "{mirror:?}");
+        }
+        let distinct: BTreeSet<_> = mirrors.iter().map(Mirror::git_dir).collect();
+        assert_eq!(distinct.len(), urls.len(), "{distinct:?}");
     }
 
     #[tokio::test]
     async fn a_fetch_brings_and_takes_away_what_the_repository_has() {
         let home = tempfile::tempdir().unwrap();
         let there = home.path().join("there");
-        Git::anywhere("init").args(["-q", "-b", "main"]).args([&there]).output().await.unwrap();
+        Git::anywhere("init").args(["-q", "-b", "develop"]).args([&there]).output().await.unwrap();
         let git = |name: &'static str| Git::inside(&there, name).environment("GIT_DIR", ".git");
         let commit = || async {
             let identity = git("commit")
@@ -163,14 +255,54 @@ mod tests {
         assert!(!mirror.has_fetched());
         mirror.fetch().await.unwrap();
         assert!(mirror.has_fetched());
-        assert_eq!(refs().await, "refs/heads/main\nrefs/heads/topic");
+        assert_eq!(refs().await, "refs/heads/develop\nrefs/heads/topic");
+        let head = Git::at(mirror.git_dir(), "symbolic-ref").args(["HEAD"]).text().await.unwrap();
+        assert_eq!(head, "refs/heads/develop", "the branch that others begin from");
+        // What a fetch leaves that was killed is in nobody's way.
+        std::fs::write(mirror.git_dir().join("refs/heads/develop.lock"), "").unwrap();
         git("branch").args(["-D", "topic"]).output().await.unwrap();
         git("tag").args(["v1"]).output().await.unwrap();
         mirror.fetch().await.unwrap();
-        assert_eq!(refs().await, "refs/heads/main\nrefs/tags/v1");
+        assert_eq!(refs().await, "refs/heads/develop\nrefs/tags/v1");
         std::fs::remove_dir_all(&there).unwrap();
         let error = mirror.fetch().await.unwrap_err().to_string();
-        assert!(error.contains("git fetch failed"), "{error}");
-        assert_eq!(refs().await, "refs/heads/main\nrefs/tags/v1", "as it was");
+        assert!(error.starts_with(&format!("git fetch {url} failed: ")), "{error}");
+        assert_eq!(refs().await, "refs/heads/develop\nrefs/tags/v1", "as it was");
+    }
+
+    #[tokio::test]
+    async fn a_repository_of_either_hash_is_fetched() {
+        let home = tempfile::tempdir().unwrap();
+        let there = home.path().join("there");
+        let init = ["--bare", "-q", "--object-format=sha256"];
+        Git::anywhere("init").args(init).args([&there]).output().await.unwrap();
+        let tree = Git::at(&there, "mktree").output_of_input(Vec::new()).await.unwrap();
+        let tree = String::from_utf8(tree).unwrap();
+        let commit = Git::at(&there, "commit-tree")
+            .environment("GIT_AUTHOR_NAME", "M")
+            .environment("GIT_AUTHOR_EMAIL", "m@example.org")
+            .environment("GIT_COMMITTER_NAME", "M")
+            .environment("GIT_COMMITTER_EMAIL", "m@example.org")
+            .args(["-m", "c", tree.trim()]);
+        let commit = commit.text().await.unwrap();
+        let main = Git::at(&there, "update-ref").args(["HEAD", commit.trim()]);
+        main.output().await.unwrap();
+        let url = format!("file://{}", there.display());
+        let mirror = Mirror::of(&url, &home.path().join("mirrors"));
+        mirror.fetch().await.unwrap();
+        let found = Git::at(mirror.git_dir(), "rev-parse").args(["HEAD"]).text().await.unwrap();
+        assert_eq!(found, commit);
+    }
+
+    #[tokio::test]
+    async fn a_mirror_is_removed_only_when_nobody_fetches() {
+        let home = tempfile::tempdir().unwrap();
+        let mirror = Mirror::of("file:///nowhere", home.path());
+        std::fs::create_dir(mirror.git_dir()).unwrap();
+        let fetching = mirror.lock().await.unwrap();
+        assert!(!remove(mirror.git_dir()).unwrap());
+        drop(fetching);
+        assert!(remove(mirror.git_dir()).unwrap());
+        assert!(!mirror.git_dir().exists());
     }
 }

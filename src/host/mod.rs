@@ -14,7 +14,7 @@ pub mod log;
 pub mod log_merge;
 pub mod log_scan;
 pub mod log_times;
-mod mirror;
+pub mod mirror;
 pub mod reports;
 pub mod secret_tool;
 pub mod state_dir;

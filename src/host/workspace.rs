@@ -40,7 +40,11 @@ impl Workspaces {
 
     fn take_below(&self, home: PathBuf) -> io::Result<Workspace> {
         for number in 1.. {
-            let name = if number == 1 { home.clone() } else { home.join(format!("+{number}")) };
+            let mut name = home.clone();
+            if number > 1 {
+                // Beside it: what removes a workspace removes everything below.
+                name.as_mut_os_string().push(format!("+{number}"));
+            }
             if let Some(workspace) = self.take_directory(self.root.join(name)) {
                 std::fs::create_dir_all(workspace.source())?;
                 // Work may leave no trace; what was used last is what stays longest.
@@ -105,11 +109,21 @@ pub async fn reset(
         let _ = std::fs::remove_dir_all(directory);
     }
     std::fs::create_dir_all(directory).map_err(GitError::NotRun)?;
-    let reset = Git::at(git_dir, "read-tree").args(["--reset", "-u", tree]);
-    reset.work_tree(directory, index).output().await?;
+    // Whatever an action has made of it, this is no repository; git would leave one alone.
+    let repository = directory.join(".git");
+    let _ = std::fs::remove_dir_all(&repository).or_else(|_| std::fs::remove_file(&repository));
+    let read = || Git::at(git_dir, "read-tree").args(["--reset", "-u", tree]);
+    let laid_out = read().work_tree(directory, index).output().await;
+    if laid_out.is_err() && !is_new {
+        // The index may be damaged; without it everything is laid out anew.
+        std::fs::remove_file(index).map_err(GitError::NotRun)?;
+        return Box::pin(reset(directory, git_dir, tree, index, keep)).await;
+    }
+    laid_out?;
     // Nobody works here yet, so files that are older now prove themselves next time.
     date_now(index);
     if !is_new && !is_clean(directory, index, keep) {
+        remove_specials(directory, keep);
         let mut clean = Git::at(git_dir, "clean").args(["-ffdxq"]).work_tree(directory, index);
         for path in keep {
             clean = clean.args(["-e", &format!("/{}", path.trim_matches('/'))]);
@@ -124,6 +138,23 @@ fn date_now(path: &Path) {
     let times = Timestamps { last_access: keep, last_modification: now };
     // Nothing depends on it but how soon it is looked at again.
     let _ = utimensat(CWD, path, &times, AtFlags::empty());
+}
+
+/// Removes pipes and sockets, which git does not see.
+fn remove_specials(directory: &Path, keep: &[String]) {
+    let kept = |path: &Path| is_kept(directory, path, keep);
+    let walk = walkdir::WalkDir::new(directory).min_depth(1).into_iter();
+    for entry in walk.filter_entry(|entry| !kept(entry.path())).flatten() {
+        let kind = entry.file_type();
+        if !kind.is_file() && !kind.is_dir() && !kind.is_symlink() {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_kept(directory: &Path, path: &Path, keep: &[String]) -> bool {
+    let path = path.strip_prefix(directory).unwrap_or(path);
+    keep.iter().any(|it| Path::new(it.trim_matches('/')) == path)
 }
 
 /// Removes the lock that a killed git has left. Whoever calls this has the index for itself.
@@ -169,10 +200,7 @@ fn holds_only(
     keep: &[String],
     is_right: impl Fn(&walkdir::DirEntry) -> bool,
 ) -> bool {
-    let kept = |path: &Path| {
-        let path = path.strip_prefix(directory).unwrap_or(path);
-        keep.iter().any(|it| Path::new(it.trim_matches('/')) == path)
-    };
+    let kept = |path: &Path| is_kept(directory, path, keep);
     let mut files = 0;
     let mut folder_is_empty = false;
     let walk = walkdir::WalkDir::new(directory).min_depth(1);
@@ -230,6 +258,8 @@ mod tests {
         os::unix::fs::{PermissionsExt, symlink},
         path::{Path, PathBuf},
     };
+
+    use rustix::fs::CWD;
 
     use super::{Git, Workspaces, folder_name, is_proven, reset};
 
@@ -304,7 +334,9 @@ mod tests {
         let directory = workspaces.take_below("p".into()).unwrap().directory().to_owned();
         let opened = std::fs::File::open(&directory).unwrap();
         opened.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
-        drop(workspaces.take_below("p".into()).unwrap());
+        let first = workspaces.take_below("p".into()).unwrap();
+        let second = workspaces.take_below("p".into()).unwrap();
+        assert!(!second.directory().starts_with(first.directory()), "one may be removed alone");
         let modified = std::fs::metadata(&directory).unwrap().modified().unwrap();
         assert_ne!(modified, std::time::SystemTime::UNIX_EPOCH);
     }
@@ -323,7 +355,7 @@ mod tests {
     #[tokio::test]
     async fn whatever_was_touched_is_laid_out_again() {
         type Touch = fn(&Path);
-        let touches: [(&str, Touch); 8] = [
+        let touches: [(&str, Touch); 11] = [
             ("rewritten, same length and time", |it| {
                 let file = it.join("a");
                 let before = std::fs::metadata(&file).unwrap().modified().unwrap();
@@ -347,6 +379,18 @@ mod tests {
                 std::fs::remove_file(it.join("link")).unwrap();
                 symlink("b", it.join("link")).unwrap();
             }),
+            ("a repository", |it| {
+                std::fs::create_dir(it.join(".git")).unwrap();
+                std::fs::write(it.join(".git/HEAD"), "ref: refs/heads/x").unwrap();
+            }),
+            ("a pipe", |it| {
+                let mode = rustix::fs::Mode::from_raw_mode(0o600);
+                rustix::fs::mknodat(CWD, it.join("pipe"), rustix::fs::FileType::Fifo, mode, 0)
+                    .unwrap();
+            }),
+            ("a damaged index", |it| {
+                std::fs::write(it.parent().unwrap().join("index"), "").unwrap();
+            }),
             ("one for another", |it| {
                 std::fs::rename(it.join("a"), it.join("z")).unwrap();
             }),
@@ -359,6 +403,23 @@ mod tests {
             assert_eq!(std::fs::read(laid.directory().join("a")).unwrap(), b"a", "{what}");
             let listed = walkdir::WalkDir::new(laid.directory()).min_depth(1).into_iter().count();
             assert_eq!(listed, 7, "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_index_whose_entries_lie_elsewhere_proves_nothing() {
+        let laid = Laid::out().await;
+        let whole = std::fs::read(laid.index()).unwrap();
+        let tree = whole.windows(4).position(|it| it == b"TREE").unwrap();
+        let length = u32::from_be_bytes(whole[tree + 4..tree + 8].try_into().unwrap());
+        let tree = &whole[tree..tree + 8 + usize::try_from(length).unwrap()];
+        std::fs::remove_dir_all(laid.directory()).unwrap();
+        std::fs::create_dir(laid.directory()).unwrap();
+        // As git writes it with `core.splitIndex`: no entries here, and `link` says where they are.
+        for (link, proven) in [(&b"link\0\0\0\x01x"[..], false), (b"LINK\0\0\0\x01x", true)] {
+            let parts: [&[u8]; 4] = [b"DIRC\0\0\0\x02\0\0\0\0", tree, link, &[0; 20]];
+            std::fs::write(laid.index(), parts.concat()).unwrap();
+            assert_eq!(laid.is_proven().await, proven);
         }
     }
 

@@ -92,16 +92,15 @@ impl Source {
 
     /// Returns the git directory to read from; a remote repository is fetched first.
     pub async fn newest(&self) -> Result<PathBuf, GitError> {
-        if let Some(remote) = &self.remote {
-            remote.mirror.fetch().await?;
-        }
-        git::common_dir(&self.repository).await
+        let Some(remote) = &self.remote else { return git::common_dir(&self.repository).await };
+        remote.mirror.fetch().await?;
+        Ok(remote.mirror.git_dir().to_owned())
     }
 
     /// Returns the repository in words.
     pub fn shown(&self) -> String {
         let path = || self.repository.display().to_string();
-        self.remote.as_ref().map_or_else(path, |it| it.mirror.shown())
+        self.remote.as_ref().map_or_else(path, |it| it.mirror.url().to_owned())
     }
 
     /// Tells whether the `BranchName` names a branch.
@@ -213,7 +212,9 @@ fn with_ref_name(head: SourceRevision) -> Option<SourceRevision> {
     match head.branch.strip_prefix(TAG_PREFIX).map(Arc::from) {
         Some(tag) => Some(SourceRevision { tag: Some(tag), ..head }),
         None => {
-            let branch = head.branch.strip_prefix("refs/heads/")?.into();
+            let branch = head.branch.strip_prefix("refs/heads/")?;
+            // It would be taken for a tag; a push with one word too many makes such branches.
+            let branch = (!branch.starts_with(TAG_PREFIX)).then(|| branch.into())?;
             Some(SourceRevision { branch, ..head })
         }
     }

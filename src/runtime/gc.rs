@@ -22,7 +22,7 @@ use crate::{
         board::{Notice, Severity},
         state::State,
     },
-    host::{GitError, Mirror, Tools, clock},
+    host::{GitError, Mirror, Tools, clock, mirror},
     model::{ArtifactContent, Artifacts, ExecutionId, Keep, SourceRevision, Span, Timestamp},
     store::{self, EndedExecution, History, StoreError, read_state},
 };
@@ -120,7 +120,7 @@ pub async fn collect(tools: Arc<Tools>, dry_run: bool) -> Result<Removed, GcErro
         }
     }
     for (path, bytes) in &plan.repositories {
-        if dry_run || std::fs::remove_dir_all(path).is_ok() {
+        if dry_run || mirror::remove(path).is_ok_and(|gone| gone) {
             removed.repositories.add(*bytes);
         }
     }
@@ -278,17 +278,15 @@ fn mirrors(
     keep: &Keep,
     now: Timestamp,
 ) -> Vec<(PathBuf, u64)> {
-    let mut walk = walkdir::WalkDir::new(root).into_iter();
-    let mut found = Vec::new();
-    while let Some(entry) = walk.next() {
-        let Some(entry) = entry.ok().filter(|it| Mirror::is_at(it.path())) else { continue };
-        walk.skip_current_dir();
-        let old = used_at(entry.path()).is_some_and(|at| now.since(at) > keep.workspaces);
-        if old && !needed.contains(entry.path()) {
-            found.push(with_size(entry.into_path()));
-        }
-    }
-    found
+    // The same folder may be written in several ways.
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let needed: BTreeSet<PathBuf> = needed.iter().map(|it| real(it)).collect();
+    let all = std::fs::read_dir(root).into_iter().flatten().flatten().map(|it| it.path());
+    let unused = all.filter(|path| {
+        let old = || used_at(path).is_some_and(|at| now.since(at) > keep.workspaces);
+        Mirror::is_at(path) && old() && !needed.contains(&real(path))
+    });
+    unused.map(with_size).collect()
 }
 
 /// Returns when anything directly in a directory was written last.

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -29,6 +30,8 @@ const SAFETY_POLL: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_secs(2);
 /// How often a repository that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long a repository may take to answer before that is worth a word.
+const SLOW: Duration = Duration::from_secs(5);
 /// The least time between two readings of the refs; the first is never delayed.
 const BREATH: Duration = Duration::from_millis(25);
 
@@ -43,45 +46,66 @@ pub(super) async fn watch(
 ) {
     let remotes: Vec<_> = watched.iter().filter_map(|(_, it)| it.remote.as_ref()).collect();
     let Some(mirror) = remotes.first().map(|it| &it.mirror) else {
+        tell_of_remote(None, &watched, &inbox).await;
         return watch_here(&repository, &watched, &inbox).await;
     };
     let pause = remotes.iter().map(|it| it.poll_interval).min().unwrap_or(RETRY);
-    // Until they have come from the repository, the refs of a mirror mean nothing.
-    let mut is_fresh = false;
-    while !mirror.has_fetched() {
-        fetch(mirror, &watched, &inbox).await;
-        is_fresh = mirror.has_fetched();
-        if !is_fresh {
-            tokio::time::sleep(pause).await;
-        }
+    // What an earlier runtime has fetched is no first sight of the repository as it is now.
+    while !fetch(mirror, &watched, &inbox).await {
+        tokio::time::sleep(pause).await;
     }
+    let wake = Arc::new(Notify::new());
     let poll = async {
         loop {
-            if !std::mem::take(&mut is_fresh) {
-                fetch(mirror, &watched, &inbox).await;
-            }
             tokio::time::sleep(pause).await;
+            fetch(mirror, &watched, &inbox).await;
+            wake.notify_one();
+        }
+    };
+    let look = async {
+        loop {
+            watch_repository(mirror.git_dir(), Some(mirror), &wake, &watched, &inbox).await;
+            tokio::time::sleep(RETRY).await;
         }
     };
     tokio::select! {
         () = poll => {}
-        () = watch_here(&repository, &watched, &inbox) => {}
+        () = look => {}
     }
 }
 
-/// Asks a remote repository what is new. As long as it does not answer, the board says so.
-async fn fetch(mirror: &Mirror, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
-    let fetched = mirror.fetch().await;
-    let words = fetched.err().map(|error| {
-        let why = match &error {
-            // What follows the first line is general advice.
-            GitError::Failed { message, .. } => message.split("; ").next().unwrap_or_default(),
-            GitError::NotRun(_) => "git cannot be run",
-        };
-        format!("cannot fetch {}: {why}; it is tried again", mirror.shown())
-    });
+/// Asks a remote repository what is new; tells whether it has answered. As long as it does not, the
+/// board says so.
+async fn fetch(mirror: &Mirror, watched: &[Watched], inbox: &mpsc::Sender<Message>) -> bool {
+    let mut fetching = pin!(mirror.fetch());
+    let fetched = match tokio::time::timeout(SLOW, &mut fetching).await {
+        Ok(fetched) => fetched,
+        Err(_) => {
+            let words = format!("fetching {}, which has not answered yet", mirror.url());
+            tell_of_remote(Some((Severity::Remark, words)), watched, inbox).await;
+            fetching.await
+        }
+    };
+    let problem = fetched.err().map(|error| (Severity::Problem, with_cause(&error)));
+    let has_answered = problem.is_none();
+    tell_of_remote(problem, watched, inbox).await;
+    has_answered
+}
+
+fn with_cause(error: &GitError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}; it is tried again"),
+        None => format!("{error}; it is tried again"),
+    }
+}
+
+async fn tell_of_remote(
+    words: Option<(Severity, String)>,
+    watched: &[Watched],
+    inbox: &mpsc::Sender<Message>,
+) {
     for (pipeline, source) in watched {
-        let notice = words.clone().map(|text| Notice { severity: Severity::Problem, text });
+        let notice = words.clone().map(|(severity, text)| Notice { severity, text });
         let (pipeline, origin) = (Some(pipeline.clone()), Origin::Remote(source.action.clone()));
         let _ = inbox.send(Message::Notice { pipeline, origin, notice }).await;
     }
@@ -90,7 +114,7 @@ async fn fetch(mirror: &Mirror, watched: &[Watched], inbox: &mpsc::Sender<Messag
 async fn watch_here(repository: &Path, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
     loop {
         if let Ok(git_dir) = git::common_dir(repository).await {
-            watch_repository(&git_dir, watched, inbox).await;
+            watch_repository(&git_dir, None, &Arc::default(), watched, inbox).await;
         } else {
             let words = describe_missing(repository);
             for (pipeline, source) in watched {
@@ -126,10 +150,15 @@ fn with_known(
 }
 
 /// Returns when the repository is gone or has become another one.
-async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
-    let wake = Arc::new(Notify::new());
+async fn watch_repository(
+    git_dir: &Path,
+    mirror: Option<&Mirror>,
+    wake: &Arc<Notify>,
+    watched: &[Watched],
+    inbox: &mpsc::Sender<Message>,
+) {
     // Without inotify (its limits, network file systems) looking does all the work.
-    let watcher = start_watcher(git_dir, Arc::clone(&wake)).ok();
+    let watcher = start_watcher(git_dir, Arc::clone(wake)).ok();
     let look = if watcher.is_some() { SAFETY_POLL } else { POLL };
     let identity = inode(git_dir);
     let mut seen: BTreeMap<usize, Vec<Arc<SourceRevision>>> = BTreeMap::new();
@@ -141,6 +170,10 @@ async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sen
             read_at_fingerprint = Some(fingerprint);
             for (position, (pipeline, source)) in watched.iter().enumerate() {
                 let Ok(heads) = source.heads_from(git_dir, &mut objects).await else { return };
+                if mirror.is_some_and(|it| !it.has_fetched()) {
+                    // Somebody has removed it; what is missing is not gone from the repository.
+                    return;
+                }
                 let before = seen.get(&position);
                 let heads = with_known(heads, before.map_or(&[], Vec::as_slice));
                 if before == Some(&heads) {

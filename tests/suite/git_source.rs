@@ -204,15 +204,65 @@ fn a_start_by_hand_fetches_first() {
 fn a_remote_repository_that_does_not_answer_is_told_until_it_does() {
     let (home, url) = remote("1s");
     let watch = home.watch_unready();
-    watch.wait_for(&format!("cannot fetch {url}"));
+    watch.wait_for(&format!("git fetch {url} failed"));
     let status = home.ok(&["status", "p"]);
-    assert!(status.contains("cannot fetch"), "{status}");
+    assert!(status.contains("git fetch"), "{status}");
     let start = home.run(&["start", "p"]);
-    assert!(start.code != 0 && start.stderr.contains("fetch"), "{}", start.stderr);
+    assert!(start.code != 0 && start.stderr.contains(&url), "{}", start.stderr);
     home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
     watch.wait_for("watching from");
     eventually("the notice goes", || {
-        (!home.ok(&["status", "p"]).contains("cannot fetch")).then_some(())
+        (!home.ok(&["status", "p"]).contains("git fetch")).then_some(())
     });
     assert!(released(&home).is_empty(), "what was there is where it begins");
+}
+
+#[test]
+fn the_first_sight_of_a_remote_repository_is_what_it_has_now() {
+    let (home, _) = remote("1s");
+    home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
+    let watch = home.watch();
+    watch.terminate();
+    home.commit("pushed while nobody looked");
+    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    // Another pipeline finds the mirror that the first one has left.
+    let file = home.repository().join("stagegate.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("name = \"p\"", "name = \"q\"");
+    std::fs::write(&file, text).unwrap();
+    let _watch = home.watch();
+    let id = home.commit("pushed");
+    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    let started = home.executions_become("q", 1);
+    assert_eq!(started[0]["sourceRevisions"][0]["revisionId"], id.as_str());
+}
+
+#[test]
+fn a_mirror_that_was_removed_is_fetched_again_and_nothing_twice() {
+    let (home, _) = remote("1s");
+    home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
+    let watch = home.watch();
+    let first = home.commit("first");
+    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    released_become(&home, &[&first]);
+    home.newest_becomes("p", "Succeeded");
+    let mirrors = home.state_dir().join("repositories");
+    std::fs::remove_dir_all(&mirrors).unwrap();
+    eventually("it is fetched again", || {
+        let mut found = std::fs::read_dir(&mirrors).ok()?.flatten();
+        found.find(|it| it.path().join("fetched").exists()).map(drop)
+    });
+    let second = home.commit("second");
+    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    released_become(&home, &[&first, &second]);
+    assert!(!watch.output().contains("is gone"), "{}", watch.output());
+}
+
+#[test]
+fn what_could_not_be_fetched_is_forgotten_with_its_url() {
+    let (home, _) = remote("1s");
+    let watch = home.watch_unready();
+    watch.wait_for("it is tried again");
+    home.write_pipeline(&text("main"));
+    watch.wait_for("watching from");
+    eventually("the notice goes", || (!home.ok(&["status", "p"]).contains("fetch")).then_some(()));
 }

@@ -1,9 +1,11 @@
 //! Stop, retry and transitions.
 
-use super::scene::{Scene, operator, pipeline};
+use super::scene::{Scene, operator, pipeline, told};
 use crate::{
     engine::{Engine, Input, Refusal, Request, TransitionChange, WatchingChange},
-    model::{ActionStatus, ExecutionStatus::*, JobReport, JobSuccess, RetryMode, StopMode},
+    model::{
+        ActionStatus, ExecutionStatus::*, JobReport, JobSuccess, PipelineName, RetryMode, StopMode,
+    },
 };
 
 #[test]
@@ -178,6 +180,29 @@ fn while_watching_is_paused_commits_start_nothing_and_then_the_newest_of_each_br
     scene.succeed("make");
     watching(&mut scene, WatchingChange::Resume);
     assert_eq!(scene.commits_at("make"), ["a3", "b1"]);
+}
+
+#[test]
+fn what_another_repository_showed_while_watching_was_paused_is_no_first_sight() {
+    let definition = pipeline("p", "Source > Build: make");
+    let mut scene = Scene::with(definition.clone());
+    watching(&mut scene, WatchingChange::Pause);
+    scene.push("main", "old");
+    let mut elsewhere = definition;
+    let source = told(&mut elsewhere.stages[0].actions[0]);
+    source.configuration.insert("RepositoryPath".into(), "https://example.org/a".into());
+    scene.apply(Input::DefinitionLoaded(Box::new(elsewhere.clone()))).unwrap();
+    watching(&mut scene, WatchingChange::Resume);
+    assert!(scene.engine.state().pipelines[&PipelineName::from("p")].sources.is_empty());
+    scene.push("main", "new");
+    assert!(scene.running().is_empty(), "the first sight of the new repository");
+
+    // How often it is asked makes no other repository of it.
+    let source = told(&mut elsewhere.stages[0].actions[0]);
+    source.configuration.insert("PollInterval".into(), "5m".into());
+    scene.apply(Input::DefinitionLoaded(Box::new(elsewhere))).unwrap();
+    scene.commit("newer");
+    assert_eq!(scene.running(), ["make"]);
 }
 
 #[test]

@@ -237,6 +237,18 @@ fn a_limit_counts_only_what_it_limits() {
 }
 
 #[test]
+fn a_limit_that_is_raised_lets_go_at_once_who_was_held_back() {
+    let mut definition = pipeline("p", "Source > Build: a, b, c");
+    definition.max_concurrent_actions = Some(1);
+    let mut scene = Scene::with(definition.clone());
+    scene.commit("c1");
+    assert_eq!(scene.running(), ["a"]);
+    definition.max_concurrent_actions = Some(2);
+    scene.apply(Input::DefinitionLoaded(Box::new(definition))).unwrap();
+    assert_eq!(scene.running(), ["a", "b"]);
+}
+
+#[test]
 fn a_gate_opens_whatever_limit_is_reached() {
     let definitions =
         [pipeline("p", "Source > Build: make"), pipeline("q", "Source > Release: !gate")];
