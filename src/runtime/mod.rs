@@ -12,6 +12,7 @@ mod operation;
 mod performer;
 mod published;
 mod refs;
+mod remote;
 pub mod review;
 mod socket;
 

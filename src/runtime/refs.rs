@@ -5,7 +5,6 @@ use std::{
     collections::BTreeMap,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -13,13 +12,13 @@ use std::{
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{Notify, mpsc};
 
-use super::{Message, input, published::Origin};
+use super::{Message, input, published::Origin, remote};
 use crate::{
     engine::{
         Input,
         board::{Notice, Severity},
     },
-    host::{GitError, Mirror, Objects, git},
+    host::{Objects, git},
     model::{PipelineName, SourceRevision, WatchedRefs},
     providers::git_source::{BranchName, Source},
 };
@@ -30,8 +29,6 @@ const SAFETY_POLL: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_secs(2);
 /// How often a repository that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(2);
-/// How long a repository may take to answer before that is worth a word.
-const SLOW: Duration = Duration::from_secs(5);
 /// The least time between two readings of the refs; the first is never delayed.
 const BREATH: Duration = Duration::from_millis(25);
 
@@ -45,76 +42,20 @@ pub(super) async fn watch(
     inbox: mpsc::Sender<Message>,
 ) {
     let remotes: Vec<_> = watched.iter().filter_map(|(_, it)| it.remote.as_ref()).collect();
-    let Some(mirror) = remotes.first().map(|it| &it.mirror) else {
-        tell_of_remote(None, &watched, &inbox).await;
-        return watch_here(&repository, &watched, &inbox).await;
-    };
-    let pause = remotes.iter().map(|it| it.poll_interval).min().unwrap_or(RETRY);
-    // What an earlier runtime has fetched is no first sight of the repository as it is now.
-    while !fetch(mirror, &watched, &inbox).await {
-        tokio::time::sleep(pause).await;
-    }
-    let wake = Arc::new(Notify::new());
-    let poll = async {
-        loop {
-            tokio::time::sleep(pause).await;
-            fetch(mirror, &watched, &inbox).await;
-            wake.notify_one();
+    remote::tell(None, &watched, &inbox).await;
+    match remotes.first().map(|it| &it.mirror) {
+        Some(mirror) => {
+            let pause = remotes.iter().map(|it| it.poll_interval).min().unwrap_or(RETRY);
+            remote::watch(mirror, pause, &watched, &inbox).await;
         }
-    };
-    let look = async {
-        loop {
-            watch_repository(mirror.git_dir(), Some(mirror), &wake, &watched, &inbox).await;
-            tokio::time::sleep(RETRY).await;
-        }
-    };
-    tokio::select! {
-        () = poll => {}
-        () = look => {}
-    }
-}
-
-/// Asks a remote repository what is new; tells whether it has answered. As long as it does not, the
-/// board says so.
-async fn fetch(mirror: &Mirror, watched: &[Watched], inbox: &mpsc::Sender<Message>) -> bool {
-    let mut fetching = pin!(mirror.fetch());
-    let fetched = match tokio::time::timeout(SLOW, &mut fetching).await {
-        Ok(fetched) => fetched,
-        Err(_) => {
-            let words = format!("fetching {}, which has not answered yet", mirror.url());
-            tell_of_remote(Some((Severity::Remark, words)), watched, inbox).await;
-            fetching.await
-        }
-    };
-    let problem = fetched.err().map(|error| (Severity::Problem, with_cause(&error)));
-    let has_answered = problem.is_none();
-    tell_of_remote(problem, watched, inbox).await;
-    has_answered
-}
-
-fn with_cause(error: &GitError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}; it is tried again"),
-        None => format!("{error}; it is tried again"),
-    }
-}
-
-async fn tell_of_remote(
-    words: Option<(Severity, String)>,
-    watched: &[Watched],
-    inbox: &mpsc::Sender<Message>,
-) {
-    for (pipeline, source) in watched {
-        let notice = words.clone().map(|(severity, text)| Notice { severity, text });
-        let (pipeline, origin) = (Some(pipeline.clone()), Origin::Remote(source.action.clone()));
-        let _ = inbox.send(Message::Notice { pipeline, origin, notice }).await;
+        None => watch_here(&repository, &watched, &inbox).await,
     }
 }
 
 async fn watch_here(repository: &Path, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
     loop {
         if let Ok(git_dir) = git::common_dir(repository).await {
-            watch_repository(&git_dir, None, &Arc::default(), watched, inbox).await;
+            watch_repository(&git_dir, watched, inbox).await;
         } else {
             let words = describe_missing(repository);
             for (pipeline, source) in watched {
@@ -150,51 +91,67 @@ fn with_known(
 }
 
 /// Returns when the repository is gone or has become another one.
-async fn watch_repository(
-    git_dir: &Path,
-    mirror: Option<&Mirror>,
-    wake: &Arc<Notify>,
-    watched: &[Watched],
-    inbox: &mpsc::Sender<Message>,
-) {
+async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
+    let wake = Arc::new(Notify::new());
     // Without inotify (its limits, network file systems) looking does all the work.
-    let watcher = start_watcher(git_dir, Arc::clone(wake)).ok();
-    let look = if watcher.is_some() { SAFETY_POLL } else { POLL };
+    let watcher = start_watcher(git_dir, Arc::clone(&wake)).ok();
+    let pause = if watcher.is_some() { SAFETY_POLL } else { POLL };
     let identity = inode(git_dir);
-    let mut seen: BTreeMap<usize, Vec<Arc<SourceRevision>>> = BTreeMap::new();
     let mut objects = Objects::open(git_dir).ok();
-    let mut read_at_fingerprint = None;
+    let mut look = Look::new(watched, inbox);
     loop {
-        let fingerprint = fingerprint(git_dir);
-        if read_at_fingerprint != Some(fingerprint) {
-            read_at_fingerprint = Some(fingerprint);
-            for (position, (pipeline, source)) in watched.iter().enumerate() {
-                let Ok(heads) = source.heads_from(git_dir, &mut objects).await else { return };
-                if mirror.is_some_and(|it| !it.has_fetched()) {
-                    // Somebody has removed it; what is missing is not gone from the repository.
-                    return;
-                }
-                let before = seen.get(&position);
-                let heads = with_known(heads, before.map_or(&[], Vec::as_slice));
-                if before == Some(&heads) {
-                    continue;
-                }
-                let words = heads.is_empty().then(|| describe_empty(source));
-                notify(inbox, pipeline, source, Severity::Remark, words).await;
-                seen.insert(position, heads.clone());
-                let (pipeline, action) = (pipeline.clone(), source.action.clone());
-                let observed = Input::SourceObserved { pipeline, action, heads };
-                if inbox.send(input(observed)).await.is_err() {
+        match look.again(git_dir, &mut objects).await {
+            None => return,
+            Some(true) => tokio::time::sleep(BREATH).await,
+            Some(false) => {
+                let _ = tokio::time::timeout(pause, wake.notified()).await;
+                if identity.is_none() || inode(git_dir) != identity {
                     return;
                 }
             }
-            tokio::time::sleep(BREATH).await;
-            continue;
         }
-        let _ = tokio::time::timeout(look, wake.notified()).await;
-        if identity.is_none() || inode(git_dir) != identity {
-            return;
+    }
+}
+
+/// What was seen of a repository by those who watch it.
+pub(super) struct Look<'a> {
+    watched: &'a [Watched],
+    inbox: &'a mpsc::Sender<Message>,
+    seen: BTreeMap<usize, Vec<Arc<SourceRevision>>>,
+    fingerprint: Option<u64>,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(watched: &'a [Watched], inbox: &'a mpsc::Sender<Message>) -> Self {
+        Self { watched, inbox, seen: BTreeMap::new(), fingerprint: None }
+    }
+
+    /// Reads the refs if one may have moved, which it tells, and reports what has. Nothing if they
+    /// cannot be read.
+    pub(super) async fn again(
+        &mut self,
+        git_dir: &Path,
+        objects: &mut Option<Objects>,
+    ) -> Option<bool> {
+        let fingerprint = fingerprint(git_dir);
+        if self.fingerprint.replace(fingerprint) == Some(fingerprint) {
+            return Some(false);
         }
+        for (position, (pipeline, source)) in self.watched.iter().enumerate() {
+            let heads = source.heads_from(git_dir, objects).await.ok()?;
+            let before = self.seen.get(&position);
+            let heads = with_known(heads, before.map_or(&[], Vec::as_slice));
+            if before == Some(&heads) {
+                continue;
+            }
+            let words = heads.is_empty().then(|| describe_empty(source));
+            notify(self.inbox, pipeline, source, Severity::Remark, words).await;
+            self.seen.insert(position, heads.clone());
+            let (pipeline, action) = (pipeline.clone(), source.action.clone());
+            let observed = Input::SourceObserved { pipeline, action, heads };
+            self.inbox.send(input(observed)).await.ok()?;
+        }
+        Some(true)
     }
 }
 
