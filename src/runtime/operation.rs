@@ -1,6 +1,8 @@
 //! The door's vocabulary: CodePipeline's operations, as front ends ask for them. What needs a
 //! look at a repository is looked up here, before the engine decides.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -228,6 +230,10 @@ pub(super) async fn compare(
     Comparison { deployed: deployed.map(|it| it.id.clone()), relation }
 }
 
+/// How long somebody who starts an execution waits for a remote repository; less than a front end
+/// waits for the runtime.
+const ANSWER: Duration = Duration::from_secs(20);
+
 async fn look_up_revision(
     pipeline: &PipelineName,
     branch: Option<String>,
@@ -248,7 +254,15 @@ async fn look_up_revision(
     let (base, mirrors) = (definition.base_directory(), state_dir.repositories());
     let source = Source::of(primary, &base, &mirrors).watching(refs);
     let failed = |error: crate::host::GitError| SubmitError::Failed(error.to_string());
-    let git_dir = source.newest().await.map_err(failed)?;
+    let newest = tokio::time::timeout(ANSWER, source.newest()).await;
+    let git_dir = newest.map_err(|_| {
+        let (url, seconds) = (source.shown(), ANSWER.as_secs());
+        SubmitError::Failed(format!(
+            "{url} has not answered within {seconds} s, so nothing was started; the board says \
+             when it has"
+        ))
+    })?;
+    let git_dir = git_dir.map_err(failed)?;
     let heads = source.heads(&git_dir).await.map_err(failed)?;
     let names = || heads.iter().map(|it| &*it.branch).collect::<Vec<_>>().join(", ");
     let branch = match (&source.branch, branch) {
