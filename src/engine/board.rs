@@ -243,6 +243,9 @@ pub struct NextAction {
 pub enum WaitReason {
     StageOccupied {
         by: RevisionId,
+        /// Its own commit, which another execution brings.
+        #[serde(default)]
+        is_its_own: bool,
         gate: Option<ActionName>,
     },
     TransitionDisabled {
@@ -297,11 +300,10 @@ impl WaitReason {
     /// Returns the reason as one sentence without its subject.
     pub fn sentence(&self, now: Timestamp) -> String {
         match self {
-            Self::StageOccupied { by, gate: Some(gate) } => {
-                format!("waits: {} is in the stage, held at the gate {gate}", by.short())
-            }
-            Self::StageOccupied { by, gate: None } => {
-                format!("waits: {} is in the stage", by.short())
+            Self::StageOccupied { by, is_its_own, gate } => {
+                let who = if *is_its_own { "another execution of its commit" } else { by.short() };
+                let held = gate.as_ref().map(|gate| format!(", held at the gate {gate}"));
+                format!("waits: {who} is in the stage{}", held.unwrap_or_default())
             }
             Self::TransitionDisabled { reason, by } => {
                 let by = by.as_ref().map_or_else(String::new, |by| format!(" by {}", by.user));

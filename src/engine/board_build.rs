@@ -210,7 +210,8 @@ impl InLane<'_> {
                     .find(|(_, action)| matches!(action.progress, Progress::AwaitingApproval(_)))
                     .map(|(name, _)| name.clone())
             });
-            WaitReason::StageOccupied { by: holder.revision().id.clone(), gate }
+            let by = holder.revision().id.clone();
+            WaitReason::StageOccupied { is_its_own: by == execution.revision().id, by, gate }
         });
         let locked = || {
             let lock = execution.lock_of(&stage.name)?.clone();

@@ -120,7 +120,7 @@ impl Publisher {
                 text: format!(
                     "watching paused by {} since {}",
                     paused.by,
-                    clock::local_moment(paused.at, clock::now())
+                    clock::local_date(paused.at)
                 ),
             }));
             card.is_watched = self.watched.contains(name);

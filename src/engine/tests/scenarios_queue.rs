@@ -182,6 +182,18 @@ fn a_waiter_says_how_many_are_before_it() {
 }
 
 #[test]
+fn who_waits_for_an_execution_of_its_own_commit_is_told_so() {
+    let mut scene = Scene::pipeline("Source > Release: !gate");
+    scene.commit("c1");
+    scene.start_by_hand("c1").unwrap();
+    let inbound = scene.stage("Release").inbound;
+    assert_eq!(
+        inbound[0].reason.sentence(scene.now),
+        "waits: another execution of its commit is in the stage, held at the gate gate"
+    );
+}
+
+#[test]
 fn a_stage_limit_holds_actions_back_and_says_so() {
     let definition = with_stage(pipeline("p", "Source > Build: a, b, c"), "Build", |stage| {
         stage.max_concurrent_actions = Some(2);
