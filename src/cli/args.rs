@@ -404,6 +404,9 @@ pub(super) struct Wait {
     /// The execution of the pipeline that releases this commit, also if it has yet to start
     #[arg(long, value_name = "COMMIT")]
     pub(super) revision: Option<String>,
+    /// The newest execution of the pipeline in this lane, which is the branch
+    #[arg(long)]
+    pub(super) lane: Option<String>,
     /// What to wait for: `end`, `gate`, or the name of a stage that is to succeed
     #[arg(long = "for", value_name = "WHAT", default_value = "end")]
     pub(super) goal: String,

@@ -1,10 +1,10 @@
 //! `doctor`: what this machine offers, and what to do where that is too little.
 
-use std::{os::fd::AsFd, path::Path};
+use std::{collections::BTreeSet, os::fd::AsFd, path::Path};
 
 use notify::{RecursiveMode, Watcher};
 use rustix::{
-    fs::statvfs,
+    fs::{Access, access, statvfs},
     process::{Resource, getrlimit},
 };
 use serde_json::json;
@@ -122,9 +122,12 @@ async fn git() -> Finding {
 
 fn directory(state_dir: &StateDir) -> Vec<Finding> {
     let path = state_dir.path().display();
-    if let Err(error) = state_dir.create() {
-        let remedy = "name another one with --state-dir";
-        return vec![Finding::bad("state directory", error.to_string(), remedy)];
+    if !state_dir.path().exists() {
+        return vec![Finding::good("state directory", format!("{path}, made when it is needed"))];
+    }
+    if let Err(error) = access(state_dir.path(), Access::READ_OK | Access::WRITE_OK) {
+        let words = format!("{path} cannot be used: {error}");
+        return vec![Finding::bad("state directory", words, "name another one with --state-dir")];
     }
     let mut findings = vec![Finding::good("state directory", path.to_string())];
     if let Ok(disk) = statvfs(state_dir.path()) {
@@ -173,10 +176,11 @@ async fn runtime(state_dir: &StateDir) -> Finding {
 
 /// Watches the state directory for a moment, as repositories are watched.
 fn watching(directory: &Path) -> Finding {
+    let directory = directory.ancestors().find(|it| it.exists()).unwrap_or(directory);
     let watched = notify::recommended_watcher(|_| {})
         .and_then(|mut it| it.watch(directory, RecursiveMode::NonRecursive));
     match watched {
-        Ok(()) => Finding::good("watching", "commits are seen at once"),
+        Ok(()) => Finding::good("watching", "commits in repositories here are seen at once"),
         Err(error) => {
             let words = format!("commits are seen after up to two seconds: {error}");
             Finding::poor("watching", words, "raise fs.inotify.max_user_instances and _watches")
@@ -205,11 +209,13 @@ async fn pipelines(global: &Global) -> Finding {
         let remedy = "`stagegate init` writes one for this repository";
         return Finding::poor("pipeline files", "none is found from here", remedy);
     }
-    let is_wrong = |path: &&std::path::PathBuf| {
-        let text = std::fs::read_to_string(path);
-        text.map_or(true, |text| definition::parse(path, &text).is_err())
+    let mut names = BTreeSet::new();
+    let mut is_wrong = |path: &&std::path::PathBuf| {
+        let text = std::fs::read_to_string(path).ok();
+        let read = text.and_then(|text| definition::parse(path, &text).ok());
+        read.is_none_or(|it| !names.insert(it.name))
     };
-    match files.iter().find(is_wrong) {
+    match files.iter().find(&mut is_wrong) {
         None => Finding::good("pipeline files", words::count(files.len(), "valid file")),
         Some(wrong) => {
             let wrong = wrong.display();

@@ -243,10 +243,10 @@ pub(super) fn find_execution(
     history: &store::History,
     prefix: &str,
 ) -> Result<ExecutionRecord, Failure> {
-    let mut found = history.find(prefix)?;
+    // The newest one of a pipeline is what people mean by its name.
+    let mut found = history.executions(&prefix.into(), 1)?;
     if found.is_empty() {
-        // The newest one of a pipeline is what people mean by its name.
-        found = history.executions(&prefix.into(), 1)?;
+        found = history.find(prefix)?;
     }
     match found.len() {
         0 => Err(Failure::usage(format!("there is no execution and no pipeline {prefix}"))

@@ -12,15 +12,20 @@ use super::{
     target,
 };
 use crate::{
-    engine::{Event, Fact},
+    engine::{
+        Event, Fact,
+        board::{Notice, Severity},
+    },
     host::{StateDir, clock, environment},
     model::{ApprovalStatus, ExecutionId, Timestamp, TriggerType},
     runtime::{History, Operation, RuntimeHandle, narrate},
     words,
 };
 
-/// How long our own runtime may take to look at the repository.
-const LOOK: std::time::Duration = std::time::Duration::from_secs(3);
+/// How long our own runtime may take to read the files.
+const READ: std::time::Duration = std::time::Duration::from_secs(3);
+/// How long it may take to look at the repository, which may have to be fetched.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(20);
 
 pub(super) async fn run(
     state_dir: StateDir,
@@ -61,10 +66,18 @@ async fn follow(
     let name = arguments.start.pipeline.as_str().into();
     let mut board = handle.board();
     // A runtime of our own reads the files and looks at the repository first.
-    let ready = board
-        .wait_for(|board| board.pipeline(&name).is_some_and(|it| it.is_watched || began.is_none()));
+    let there = board.wait_for(|board| board.pipeline(&name).is_some());
+    let there = tokio::time::timeout(READ, there).await.is_ok();
+    if there && began.is_some() {
+        let seen = board.wait_for(|board| {
+            board.pipeline(&name).is_none_or(|it| {
+                let is_wrong = |it: &Notice| it.severity == Severity::Problem;
+                it.is_watched || it.notices.iter().any(is_wrong)
+            })
+        });
+        let _ = tokio::time::timeout(LOOK, seen).await;
+    }
     // An unknown name or an unreadable repository is refused below, with the reason.
-    let _ = tokio::time::timeout(LOOK, ready).await;
     target::pipeline(&handle.board().borrow(), &name)?;
     let history = handle.history()?;
     let caught_up = match began {
@@ -142,6 +155,11 @@ impl Ending {
             }
             Fact::ActionFailed { error, .. } => {
                 self.timed_out |= error.message.contains("timed out");
+                None
+            }
+            // What was before counts no more.
+            Fact::StageRetried { .. } => {
+                *self = Self::default();
                 None
             }
             Fact::ExecutionSucceeded { .. } => Some(Exit::Done),

@@ -12,6 +12,9 @@ use crate::{
     runtime::{History, RuntimeHandle, lookup::ExecutionRecord},
 };
 
+/// How often it is looked whether there is a runtime again.
+const NEXT_RUNTIME: Duration = Duration::from_millis(500);
+
 /// How far it is to get.
 enum Goal {
     End,
@@ -36,15 +39,21 @@ pub(super) async fn wait(state_dir: StateDir, arguments: args::Wait) -> Result<E
         })?,
         None => Duration::MAX,
     };
+    let is_commit = |text: &String| {
+        (4..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    if let Some(wrong) = arguments.revision.as_ref().filter(|it| !is_commit(it)) {
+        return Err(Failure::usage(format!("`{wrong}` is no commit id"))
+            .hint("`--revision $(git rev-parse HEAD)` names the one you stand on"));
+    }
     let mut interrupt = signal(SignalKind::interrupt())
         .map_err(|error| Failure::usage(format!("cannot listen to signals: {error}")))?;
-    let handle = super::open(state_dir).await?;
-    if !handle.state_dir().exists() {
+    if !state_dir.exists() {
         return Err(Failure::usage("nothing has run yet"));
     }
     let mut last = None;
     let exit = tokio::select! {
-        exit = reached(&handle, &arguments, &mut last) => exit?,
+        exit = across_runtimes(&state_dir, &arguments, &mut last) => exit?,
         () = tokio::time::sleep(patience) => Exit::TimedOut,
         _ = interrupt.recv() => Exit::Interrupted,
     };
@@ -55,12 +64,38 @@ pub(super) async fn wait(state_dir: StateDir, arguments: args::Wait) -> Result<E
     Ok(exit)
 }
 
-/// Returns once the goal is reached or cannot be reached any more; `last` is what it saw last.
+/// Waits with the runtime that is there, and should it end, with the next one.
+async fn across_runtimes(
+    state_dir: &StateDir,
+    arguments: &args::Wait,
+    last: &mut Option<ExecutionRecord>,
+) -> Result<Exit, Failure> {
+    let mut had_runtime = false;
+    loop {
+        let handle = super::open(state_dir.clone()).await?;
+        let has_runtime = handle.has_runtime();
+        if let Some(exit) = reached(&handle, arguments, last).await? {
+            return Ok(exit);
+        }
+        if !has_runtime && !had_runtime {
+            return Err(Failure::usage("no runtime is running, so nothing more happens")
+                .hint("`stagegate watch` or the dashboard runs one"));
+        }
+        if has_runtime {
+            output::say("the runtime has ended; waiting for the next one");
+        }
+        had_runtime = true;
+        tokio::time::sleep(NEXT_RUNTIME).await;
+    }
+}
+
+/// Returns once the goal is reached or cannot be reached any more, or with nothing once the runtime
+/// has ended; `last` is what it saw last.
 async fn reached(
     handle: &RuntimeHandle,
     arguments: &args::Wait,
     last: &mut Option<ExecutionRecord>,
-) -> Result<Exit, Failure> {
+) -> Result<Option<Exit>, Failure> {
     let history = handle.history()?;
     let goal = Goal::parse(&arguments.goal);
     let mut board = handle.board();
@@ -74,12 +109,11 @@ async fn reached(
                 target::stage(target::pipeline(&handle.board().borrow(), name)?, stage.as_str())?;
             }
             if let Some(exit) = outcome(handle, &history, execution, &goal, &mut told)? {
-                return Ok(exit);
+                return Ok(Some(exit));
             }
         }
         if board.changed().await.is_err() {
-            return Err(Failure::usage("no runtime is running, so nothing more happens")
-                .hint("`stagegate watch` or the dashboard runs one"));
+            return Ok(None);
         }
     }
 }
@@ -94,14 +128,18 @@ fn wanted(
     if let Some(known) = known {
         return find_execution(history, &known.id).map(Some);
     }
-    let Some(commit) = &arguments.revision else {
+    if arguments.revision.is_none() && arguments.lane.is_none() {
         return find_execution(history, &arguments.execution).map(Some);
-    };
+    }
     let name: PipelineName = arguments.execution.as_str().into();
     target::pipeline(&handle.board().borrow(), &name)?;
+    let commit = arguments.revision.as_deref().map(str::to_lowercase);
     let releases = |it: &ExecutionRecord| {
-        commit.len() >= 4
-            && it.revisions.iter().any(|revision| revision.id.as_str().starts_with(commit.as_str()))
+        // A rollback brings an earlier one back and has a commit for that.
+        let standard = commit.is_none() || it.rollback_target.is_none();
+        let mut ids = it.revisions.iter().map(|revision| revision.id.as_str());
+        let brings = commit.as_deref().is_none_or(|commit| ids.any(|id| id.starts_with(commit)));
+        standard && brings && arguments.lane.as_ref().is_none_or(|lane| it.lane == *lane)
     };
     Ok(history.executions(&name, usize::from(u16::MAX))?.into_iter().find(releases))
 }
@@ -116,7 +154,9 @@ fn outcome(
     let events = history.events_of(&execution.id)?;
     let board = std::sync::Arc::clone(&handle.board().borrow());
     let id: Option<ExecutionId> = execution.id.parse().ok();
-    let gate = board.open_gates().find(|at| Some(at.execution.id) == id);
+    // One that is approved and can still be undone waits for nobody.
+    let mut gates = board.open_gates().filter(|at| at.gate.deferred.is_none());
+    let gate = gates.find(|at| Some(at.execution.id) == id);
     match goal {
         Goal::Gate if gate.is_some() => return Ok(Some(Exit::Done)),
         Goal::Stage(stage) => {

@@ -128,7 +128,7 @@ impl DraftAction {
             output_variables: texts(self.output_variables),
             namespace: self.namespace.map(|it| it.value.into()),
             timeout: self.timeout,
-            cache: texts(self.cache),
+            cache: texts(self.cache).iter().map(|it| plain_path(it)).collect(),
             reports: texts(self.reports),
             retry: self.retry,
         }
@@ -177,4 +177,10 @@ impl Draft {
                 && trigger.push.iter().any(|filter| filter.tags.is_some())
         })
     }
+}
+
+/// Writes a path without what means nothing in it: `./target/` is `target`.
+fn plain_path(path: &str) -> String {
+    let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
+    parts.collect::<Vec<_>>().join("/")
 }

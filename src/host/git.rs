@@ -66,6 +66,9 @@ impl Git {
             .env("LC_ALL", "C")
             .args(["-c", "core.fsmonitor=false", "-c", "core.sparseCheckout=false"])
             .args(["-c", "core.quotePath=false", "-c", "core.splitIndex=false"])
+            // What the user lets git overlook, an action would run on.
+            .args(["-c", "core.trustctime=true", "-c", "core.checkStat=default"])
+            .args(["-c", "core.ignoreStat=false"])
             .arg(name)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -91,6 +94,11 @@ impl Git {
     /// Lets the command hold a lock for as long as it lives.
     pub fn holding(mut self, lock: std::fs::File) -> Self {
         self.command.stdin(lock);
+        self
+    }
+
+    pub fn environment_path(mut self, name: &str, path: &Path) -> Self {
+        self.command.env(name, path);
         self
     }
 

@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, fmt::Write, fs::Metadata, os::unix::fs::Metadat
 pub(super) struct GitIndex {
     /// The hex id of the tree that all entries make up.
     pub(super) tree: String,
+    /// The files that say how others are laid out, with the ids of what they hold.
+    pub(super) attributes: Vec<(Vec<u8>, Vec<u8>)>,
     files: BTreeMap<Vec<u8>, Stat>,
     written: (i64, i64),
 }
@@ -35,13 +37,17 @@ impl GitIndex {
         let metadata = std::fs::metadata(path).ok()?;
         let mut rest = bytes.strip_prefix(b"DIRC\0\0\0\x02")?;
         let count = number(rest.split_off(..4)?)?;
-        let mut files = BTreeMap::new();
+        let (mut files, mut attributes) = (BTreeMap::new(), Vec::new());
         for _ in 0..count {
+            let id = rest.get(ENTRY - 2 - ID..ENTRY - 2)?;
             let (name, stat) = entry(&mut rest)?;
+            if name.ends_with(b".gitattributes") {
+                attributes.push((name.clone(), id.to_vec()));
+            }
             files.insert(name, stat);
         }
         let tree = whole_tree(rest)?;
-        Some(Self { tree, files, written: (metadata.mtime(), metadata.mtime_nsec()) })
+        Some(Self { tree, attributes, files, written: (metadata.mtime(), metadata.mtime_nsec()) })
     }
 
     pub(super) fn len(&self) -> usize {

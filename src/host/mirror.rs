@@ -27,7 +27,8 @@ const ENDING: &str = "mirror";
 /// Longer names are cut off; the file system allows 255 bytes.
 const LONGEST_NAME: usize = 200;
 /// Nothing is ever thrown away that a release may need; a server that falls silent is given up.
-const CONFIGURATION: [(&str, &str); 4] = [
+const CONFIGURATION: [(&str, &str); 5] = [
+    ("fetch.writeCommitGraph", "false"),
     ("gc.pruneExpire", "never"),
     ("gc.autoDetach", "false"),
     ("http.lowSpeedLimit", "1"),
@@ -81,10 +82,7 @@ impl Mirror {
             Err(GitError::Failed { command: format!("fetch {}", self.url), message })
         };
         match tokio::time::timeout(patience, self.fetch_alone()).await {
-            Ok(Err(GitError::Failed { message, .. })) => {
-                // What follows the first line is general advice.
-                failed(message.split("; ").next().unwrap_or_default().to_owned())
-            }
+            Ok(Err(GitError::Failed { message, .. })) => failed(cause_in(&message)),
             Ok(fetched) => fetched,
             Err(_) => failed(format!("it took longer than {} min", patience.as_secs() / 60)),
         }
@@ -102,27 +100,55 @@ impl Mirror {
             .args(["--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", &self.url])
             .args(REFS);
         over_the_network(fetch, &lock).await?.output().await?;
+        let any = Git::at(&self.directory, "for-each-ref").args(["--count=1"]).text().await?;
+        if any.is_empty() {
+            // An empty repository has yet to decide on its hash and its default branch.
+            return Ok(());
+        }
+        let head = Git::at(&self.directory, "rev-parse").args(["--verify", "-q", "HEAD"]);
+        if !head.succeeds().await? {
+            let (branch, _) = self.ask(&lock).await?;
+            self.set_head(branch.as_deref()).await?;
+        }
         std::fs::write(self.directory.join(FETCHED), "").map_err(GitError::NotRun)
+    }
+
+    /// Returns the default branch of the repository, and whether its hash is the longer one.
+    async fn ask(&self, lock: &File) -> Result<(Option<String>, bool), GitError> {
+        let ask = Git::anywhere("ls-remote").args(["--symref", "--", &self.url, "HEAD"]);
+        let answer = over_the_network(ask, lock).await?.text().await?;
+        // The pattern also matches what a clone calls the HEAD of its origin.
+        let lines = answer.lines().filter_map(|line| line.strip_suffix("\tHEAD"));
+        let branch = lines.clone().find_map(|it| it.strip_prefix("ref: "));
+        let branch = branch.filter(|it| it.starts_with("refs/heads/")).map(str::to_owned);
+        Ok((branch, lines.clone().any(|it| it.len() == 64)))
+    }
+
+    async fn set_head(&self, branch: Option<&str>) -> Result<(), GitError> {
+        if let Some(branch) = branch {
+            Git::at(&self.directory, "symbolic-ref").args(["HEAD", branch]).output().await?;
+        }
+        Ok(())
     }
 
     /// Makes an empty mirror with the hash and the default branch of the repository.
     async fn begin(&self, lock: &File) -> Result<(), GitError> {
-        let ask = Git::anywhere("ls-remote").args(["--symref", "--", &self.url, "HEAD"]);
-        let answer = over_the_network(ask, lock).await?.text().await?;
-        let mut words = answer.lines().filter_map(|line| line.split_once('\t'));
-        let named = words.clone().find_map(|(it, _)| it.strip_prefix("ref: "));
-        let is_long = words.any(|(it, _)| it.len() == 64);
-        let _ = std::fs::remove_dir_all(&self.directory);
-        let format = if is_long { "--object-format=sha256" } else { "--object-format=sha1" };
-        let init = Git::anywhere("init").args(["--bare", "-q", format]).args([&self.directory]);
-        init.output().await?;
+        let (branch, is_long) = self.ask(lock).await?;
+        let format = if is_long { "sha256" } else { "sha1" };
+        let found = Git::at(&self.directory, "rev-parse").args(["--show-object-format"]);
+        if found.text().await.is_ok_and(|it| it == format) {
+            // What an interrupted fetch has brought need not come again.
+            remove_left_locks(&self.directory);
+        } else {
+            let _ = std::fs::remove_dir_all(&self.directory);
+            let init = Git::anywhere("init").args(["--bare", "-q", "--object-format", format]);
+            let init = init.args([&self.directory]).environment("GIT_DEFAULT_REF_FORMAT", "files");
+            init.output().await?;
+        }
         for (key, value) in CONFIGURATION {
             Git::at(&self.directory, "config").args([key, value]).output().await?;
         }
-        if let Some(branch) = named {
-            Git::at(&self.directory, "symbolic-ref").args(["HEAD", branch]).output().await?;
-        }
-        Ok(())
+        self.set_head(branch.as_deref()).await
     }
 
     /// Waits until nobody else fetches into it.
@@ -136,11 +162,24 @@ impl Mirror {
     }
 }
 
+/// Returns what went wrong: the first line that is no warning, without the advice that follows.
+fn cause_in(message: &str) -> String {
+    let mut lines = message.split("; ").filter(|line| {
+        let line = line.to_lowercase();
+        !line.is_empty() && !["warning:", "hint:"].iter().any(|it| line.starts_with(it))
+    });
+    let mut cause = lines.next().unwrap_or(message).to_owned();
+    if cause.ends_with(':') {
+        cause.extend([" ", lines.next().unwrap_or_default()]);
+    }
+    cause
+}
+
 /// Removes a mirror, unless somebody fetches into it.
 pub fn remove(directory: &Path) -> io::Result<bool> {
     let Some(_lock) = try_lock(directory)? else { return Ok(false) };
+    // The lock stays: somebody may be waiting for it.
     std::fs::remove_dir_all(directory)?;
-    std::fs::remove_file(lock_of(directory))?;
     Ok(true)
 }
 
@@ -177,18 +216,14 @@ async fn over_the_network(git: Git, lock: &File) -> Result<Git, GitError> {
 
 /// Removes what a fetch leaves that was killed.
 fn remove_left_locks(directory: &Path) {
-    let below = |folder| walkdir::WalkDir::new(directory.join(folder)).into_iter().flatten();
     let left = |name: &Path| {
         name.extension().is_some_and(|it| it == "lock")
-            || name.to_str().is_some_and(|it| it.starts_with("tmp_"))
+            || name.to_str().is_some_and(|it| it.starts_with("tmp_") || it == "gc.pid")
     };
-    let found = below("refs").chain(below("objects/pack"));
-    let found = found.filter(|it| it.file_type().is_file());
-    for entry in found.filter(|it| left(Path::new(it.file_name()))) {
+    let files = walkdir::WalkDir::new(directory).into_iter().flatten();
+    let files = files.filter(|it| it.file_type().is_file());
+    for entry in files.filter(|it| left(Path::new(it.file_name()))) {
         let _ = std::fs::remove_file(entry.path());
-    }
-    for name in ["packed-refs.lock", "HEAD.lock", "config.lock", "gc.pid"] {
-        let _ = std::fs::remove_file(directory.join(name));
     }
 }
 
@@ -261,13 +296,34 @@ mod tests {
         // What a fetch leaves that was killed is in nobody's way.
         std::fs::write(mirror.git_dir().join("refs/heads/develop.lock"), "").unwrap();
         git("branch").args(["-D", "topic"]).output().await.unwrap();
+        git("branch").args(["-m", "develop", "trunk"]).output().await.unwrap();
         git("tag").args(["v1"]).output().await.unwrap();
         mirror.fetch().await.unwrap();
-        assert_eq!(refs().await, "refs/heads/develop\nrefs/tags/v1");
+        assert_eq!(refs().await, "refs/heads/trunk\nrefs/tags/v1");
+        let head = Git::at(mirror.git_dir(), "symbolic-ref").args(["HEAD"]).text().await.unwrap();
+        assert_eq!(head, "refs/heads/trunk", "it was renamed");
         std::fs::remove_dir_all(&there).unwrap();
         let error = mirror.fetch().await.unwrap_err().to_string();
         assert!(error.starts_with(&format!("git fetch {url} failed: ")), "{error}");
-        assert_eq!(refs().await, "refs/heads/develop\nrefs/tags/v1", "as it was");
+        assert_eq!(refs().await, "refs/heads/trunk\nrefs/tags/v1", "as it was");
+    }
+
+    #[test]
+    fn the_cause_is_told_without_warnings_and_advice() {
+        for (message, cause) in [
+            (
+                "Warning: Permanently added 'h'; me@h: Permission denied (publickey).; fatal: Could not",
+                "me@h: Permission denied (publickey).",
+            ),
+            (
+                "unable to connect to 127.0.0.1:; 127.0.0.1: errno=refused",
+                "unable to connect to 127.0.0.1: 127.0.0.1: errno=refused",
+            ),
+            ("could not read; ; Please make sure", "could not read"),
+            ("", ""),
+        ] {
+            assert_eq!(cause_in(message), cause);
+        }
     }
 
     #[tokio::test]

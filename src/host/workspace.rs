@@ -100,9 +100,13 @@ pub async fn reset(
     keep: &[String],
 ) -> Result<(), GitError> {
     remove_left_lock(index);
+    if directory.is_symlink() {
+        std::fs::remove_file(directory).map_err(GitError::NotRun)?;
+    }
     if is_proven(directory, tree, index, keep).await {
         return Ok(());
     }
+    let attributes = attributes(git_dir, index).await;
     let is_new = !index.exists();
     if is_new {
         // Without its index nothing is known about what lies there.
@@ -120,13 +124,18 @@ pub async fn reset(
         return Box::pin(reset(directory, git_dir, tree, index, keep)).await;
     }
     laid_out?;
+    if !is_new && attributes != self::attributes(git_dir, index).await {
+        // They may say of any file that it is to look otherwise, also of one that is the same.
+        std::fs::remove_file(index).map_err(GitError::NotRun)?;
+        return Box::pin(reset(directory, git_dir, tree, index, keep)).await;
+    }
     // Nobody works here yet, so files that are older now prove themselves next time.
     date_now(index);
     if !is_new && !is_clean(directory, index, keep) {
         remove_specials(directory, keep);
         let mut clean = Git::at(git_dir, "clean").args(["-ffdxq"]).work_tree(directory, index);
         for path in keep {
-            clean = clean.args(["-e", &format!("/{}", path.trim_matches('/'))]);
+            clean = clean.args(["-e", &format!("/{}", as_pattern(path.trim_matches('/')))]);
         }
         clean.output().await?;
     }
@@ -138,6 +147,22 @@ fn date_now(path: &Path) {
     let times = Timestamps { last_access: keep, last_modification: now };
     // Nothing depends on it but how soon it is looked at again.
     let _ = utimensat(CWD, path, &times, AtFlags::empty());
+}
+
+/// Returns the files of a tree that say how others are laid out, with what they hold.
+async fn attributes(git_dir: &Path, index: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+    if let Some(index) = GitIndex::read(index) {
+        return index.attributes;
+    }
+    let list = ["-s", "-z", "--", ".gitattributes", "**/.gitattributes"];
+    let listed = Git::at(git_dir, "ls-files").args(list).environment_path("GIT_INDEX_FILE", index);
+    vec![(Vec::new(), listed.output().await.unwrap_or_default())]
+}
+
+/// Writes a path so that git takes it for itself and for nothing else.
+fn as_pattern(path: &str) -> String {
+    let special = |c: char| "\\*?[".contains(c);
+    path.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 /// Removes pipes and sockets, which git does not see.
@@ -170,14 +195,17 @@ async fn is_proven(directory: &Path, tree: &str, index: &Path, keep: &[String]) 
     let tree = tree.to_owned();
     let look = move || {
         let Some(index) = GitIndex::read(&index).filter(|it| it.tree == tree) else { return false };
-        holds_only(&directory, index.len(), &keep, |file| {
-            let name = file.path().strip_prefix(&directory).ok();
-            let metadata = file.metadata().ok();
-            let proves = |(name, metadata): (&Path, _)| {
-                index.proves(name.as_os_str().as_encoded_bytes(), &metadata)
-            };
-            name.zip(metadata).is_some_and(proves)
-        })
+        // What an action has put in its place is another folder.
+        let is_itself = !directory.is_symlink();
+        is_itself
+            && holds_only(&directory, index.len(), &keep, |file| {
+                let name = file.path().strip_prefix(&directory).ok();
+                let metadata = file.metadata().ok();
+                let proves = |(name, metadata): (&Path, _)| {
+                    index.proves(name.as_os_str().as_encoded_bytes(), &metadata)
+                };
+                name.zip(metadata).is_some_and(proves)
+            })
     };
     tokio::task::spawn_blocking(look).await.unwrap_or(false)
 }
@@ -355,7 +383,7 @@ mod tests {
     #[tokio::test]
     async fn whatever_was_touched_is_laid_out_again() {
         type Touch = fn(&Path);
-        let touches: [(&str, Touch); 11] = [
+        let touches: [(&str, Touch); 12] = [
             ("rewritten, same length and time", |it| {
                 let file = it.join("a");
                 let before = std::fs::metadata(&file).unwrap().modified().unwrap();
@@ -388,6 +416,11 @@ mod tests {
                 rustix::fs::mknodat(CWD, it.join("pipe"), rustix::fs::FileType::Fifo, mode, 0)
                     .unwrap();
             }),
+            ("elsewhere", |it| {
+                let elsewhere = it.parent().unwrap().join("elsewhere");
+                std::fs::rename(it, &elsewhere).unwrap();
+                symlink(elsewhere, it).unwrap();
+            }),
             ("a damaged index", |it| {
                 std::fs::write(it.parent().unwrap().join("index"), "").unwrap();
             }),
@@ -404,6 +437,45 @@ mod tests {
             let listed = walkdir::WalkDir::new(laid.directory()).min_depth(1).into_iter().count();
             assert_eq!(listed, 7, "{what}");
         }
+    }
+
+    #[tokio::test]
+    async fn files_that_are_to_look_otherwise_are_laid_out_again() {
+        let laid = Laid::out().await;
+        let git_dir = laid.home.path().join("repo/.git");
+        let (other, index) = (laid.home.path().join("other"), laid.home.path().join("add2"));
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(other.join("a"), "one\ntwo\n").unwrap();
+        let write = || Git::at(&git_dir, "write-tree").work_tree(&other, &index);
+        let add = || Git::at(&git_dir, "add").args(["-A"]).work_tree(&other, &index);
+        let mut trees = Vec::new();
+        for attributes in ["", "* eol=crlf\n"] {
+            std::fs::write(other.join(".gitattributes"), attributes).unwrap();
+            add().output().await.unwrap();
+            trees.push(write().text().await.unwrap());
+        }
+        let (directory, index) = (laid.directory(), laid.index());
+        let mut seen = Vec::new();
+        for tree in trees.iter().chain(&trees) {
+            reset(&directory, &git_dir, tree, &index, &[]).await.unwrap();
+            seen.push(std::fs::read_to_string(directory.join("a")).unwrap());
+        }
+        let (unix, windows) = ("one\ntwo\n", "one\r\ntwo\r\n");
+        assert_eq!(seen, [unix, windows, unix, windows]);
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_a_path_and_no_pattern() {
+        let laid = Laid::out().await;
+        for name in ["lib*", "libs"] {
+            std::fs::create_dir(laid.directory().join(name)).unwrap();
+            std::fs::write(laid.directory().join(name).join("x"), "").unwrap();
+        }
+        let git_dir = laid.home.path().join("repo/.git");
+        let keep = ["lib*".to_owned()];
+        reset(&laid.directory(), &git_dir, &laid.tree, &laid.index(), &keep).await.unwrap();
+        assert!(laid.directory().join("lib*/x").exists());
+        assert!(!laid.directory().join("libs").exists());
     }
 
     #[tokio::test]
