@@ -99,7 +99,12 @@ impl Mirror {
         let fetch = Git::at(&self.directory, "fetch")
             .args(["--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--", &self.url])
             .args(REFS);
-        over_the_network(fetch, &lock).await?.output().await?;
+        let fetched = over_the_network(fetch, &lock).await?.output().await;
+        if fetched.is_err() && !self.has_fetched() {
+            // What is there may be what is wrong.
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
+        fetched?;
         let any = Git::at(&self.directory, "for-each-ref").args(["--count=1"]).text().await?;
         if any.is_empty() {
             // An empty repository has yet to decide on its hash and its default branch.
