@@ -68,7 +68,8 @@ impl Mirror {
 
     /// Tells whether its refs are those of the repository; before that they mean nothing.
     pub fn has_fetched(&self) -> bool {
-        self.directory.join(FETCHED).exists()
+        // Without the others git would not take it for a repository.
+        ["HEAD", "objects", "refs", FETCHED].iter().all(|it| self.directory.join(it).exists())
     }
 
     /// Brings it up to date. Nobody is asked for a password: what git needs it must know.
@@ -136,7 +137,7 @@ impl Mirror {
         Ok(())
     }
 
-    /// Makes an empty mirror with the hash and the default branch of the repository.
+    /// Makes a mirror with the hash and the default branch of the repository.
     async fn begin(&self, lock: &File) -> Result<(), GitError> {
         let (branch, is_long) = self.ask(lock).await?;
         let format = if is_long { "sha256" } else { "sha1" };
@@ -221,15 +222,18 @@ async fn over_the_network(git: Git, lock: &File) -> Result<Git, GitError> {
 
 /// Removes what a fetch leaves that was killed.
 fn remove_left_locks(directory: &Path) {
-    let left = |name: &Path| {
-        name.extension().is_some_and(|it| it == "lock")
-            || name.to_str().is_some_and(|it| it.starts_with("tmp_") || it == "gc.pid")
+    // No ref may end so; what begins with `tmp_` may well be a branch.
+    let is_lock = |path: &Path| path.extension().is_some_and(|it| it == "lock");
+    let is_half = |path: &Path| {
+        let name = path.file_name().and_then(|it| it.to_str());
+        path.starts_with(directory.join("objects")) && name.is_some_and(|it| it.starts_with("tmp_"))
     };
     let files = walkdir::WalkDir::new(directory).into_iter().flatten();
-    let files = files.filter(|it| it.file_type().is_file());
-    for entry in files.filter(|it| left(Path::new(it.file_name()))) {
-        let _ = std::fs::remove_file(entry.path());
+    let files = files.filter(|it| it.file_type().is_file()).map(walkdir::DirEntry::into_path);
+    for path in files.filter(|path| is_lock(path) || is_half(path)) {
+        let _ = std::fs::remove_file(path);
     }
+    let _ = std::fs::remove_file(directory.join("gc.pid"));
 }
 
 /// Tells long names apart (FNV-1a, so that it stays the same for ever).
@@ -285,7 +289,7 @@ mod tests {
             identity.args(["-q", "--allow-empty", "-m", "c"]).output().await.unwrap();
         };
         commit().await;
-        git("branch").args(["topic"]).output().await.unwrap();
+        git("branch").args(["tmp_topic"]).output().await.unwrap();
         let url = format!("file://{}", there.display());
         let mirror = Mirror::of(&url, &home.path().join("mirrors"));
         let refs = || async {
@@ -295,12 +299,13 @@ mod tests {
         assert!(!mirror.has_fetched());
         mirror.fetch().await.unwrap();
         assert!(mirror.has_fetched());
-        assert_eq!(refs().await, "refs/heads/develop\nrefs/heads/topic");
+        assert_eq!(refs().await, "refs/heads/develop\nrefs/heads/tmp_topic");
         let head = Git::at(mirror.git_dir(), "symbolic-ref").args(["HEAD"]).text().await.unwrap();
         assert_eq!(head, "refs/heads/develop", "the branch that others begin from");
         // What a fetch leaves that was killed is in nobody's way.
         std::fs::write(mirror.git_dir().join("refs/heads/develop.lock"), "").unwrap();
-        git("branch").args(["-D", "topic"]).output().await.unwrap();
+        std::fs::write(mirror.git_dir().join("objects/pack/tmp_pack_x"), "").unwrap();
+        git("branch").args(["-D", "tmp_topic"]).output().await.unwrap();
         git("branch").args(["-m", "develop", "trunk"]).output().await.unwrap();
         git("tag").args(["v1"]).output().await.unwrap();
         mirror.fetch().await.unwrap();

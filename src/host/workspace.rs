@@ -106,11 +106,13 @@ pub async fn reset(
     if is_proven(directory, tree, index, keep).await {
         return Ok(());
     }
-    let attributes = attributes(git_dir, index).await;
     let is_new = !index.exists();
+    let mut before = Vec::new();
     if is_new {
         // Without its index nothing is known about what lies there.
         let _ = std::fs::remove_dir_all(directory);
+    } else {
+        before = attributes(git_dir, index).await;
     }
     std::fs::create_dir_all(directory).map_err(GitError::NotRun)?;
     // Whatever an action has made of it, this is no repository; git would leave one alone.
@@ -124,7 +126,7 @@ pub async fn reset(
         return Box::pin(reset(directory, git_dir, tree, index, keep)).await;
     }
     laid_out?;
-    if !is_new && attributes != self::attributes(git_dir, index).await {
+    if !is_new && attributes(git_dir, index).await != before {
         // They may say of any file that it is to look otherwise, also of one that is the same.
         std::fs::remove_file(index).map_err(GitError::NotRun)?;
         return Box::pin(reset(directory, git_dir, tree, index, keep)).await;
