@@ -243,15 +243,13 @@ fn a_pipeline_without_its_file_can_be_deleted_and_keeps_its_history() {
 fn a_pipeline_its_file_does_not_declare_starts_nothing_and_can_be_deleted() {
     let stages = stage("Build", "make", "commands = [\"true\"]");
     let home = Home::with_pipeline(&pipeline("old", "main", &stages));
-    let _watch = home.watch();
+    let watch = home.watch();
     home.write_pipeline(&pipeline("new", "main", &stages));
     let says = |name: &str, words: &str| {
         eventually(words, || home.ok(&["status", name]).contains(words).then_some(()));
     };
     says("old", "no longer declares it");
-    eventually("the new one is watched", || {
-        home.run(&["status", "new"]).stdout.contains("new  version 1").then_some(())
-    });
+    watch.wait_for("new: watching from main");
     home.commit("change");
     home.newest_becomes("new", "Succeeded");
     assert!(home.executions("old").is_empty(), "nobody asked for it");
