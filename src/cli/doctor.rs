@@ -18,7 +18,7 @@ use crate::{
     definition,
     host::{Git, StateDir},
     runtime::{DefinitionFiles, RuntimeHandle},
-    store, words,
+    store, tui, words,
 };
 
 /// The first git that knows everything we ask it (`--path-format`).
@@ -233,20 +233,17 @@ fn settings(global: &Global) -> Finding {
 }
 
 fn terminal() -> Finding {
-    let variable = |name| std::env::var(name).unwrap_or_default();
     let stdout = std::io::stdout();
     let Ok(size) = rustix::termios::tcgetwinsize(stdout.as_fd()) else {
         return Finding::good("terminal", "none; `watch`, `run` and the reading verbs need none");
     };
     let (columns, rows) = (size.ws_col, size.ws_row);
-    let words = format!("{} {columns}x{rows}", variable("TERM"));
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(variable);
-    let locale = locale.into_iter().find(|it| !it.is_empty()).unwrap_or_default().to_lowercase();
-    if !locale.contains("utf-8") && !locale.contains("utf8") {
+    let words = format!("{} {columns}x{rows}", std::env::var("TERM").unwrap_or_default());
+    if !tui::speaks_unicode() {
         let words = format!("{words}, no UTF-8 locale");
         return Finding::poor("terminal", words, "set LANG to a UTF-8 locale for finer lines");
     }
-    if !["truecolor", "24bit"].contains(&variable("COLORTERM").as_str()) {
+    if !tui::has_true_colour() {
         let words = format!("{words}, 256 colours");
         return Finding::poor("terminal", words, "COLORTERM=truecolor, if the terminal has it");
     }

@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, IsTerminal};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 use super::{
     Exit, Failure, args,
     operate::start_operation,
     output,
-    serve::{Serving, nothing_to_show, pipeline_files, start_or_attach},
+    serve::{Serving, nothing_to_show, pipeline_files, signals, start_or_attach},
     target,
 };
 use crate::{
@@ -32,8 +32,7 @@ pub(super) async fn run(
     global: &args::Global,
     arguments: args::Run,
 ) -> Result<Exit, Failure> {
-    let mut interrupt = signal(SignalKind::interrupt())
-        .map_err(|error| Failure::usage(format!("cannot listen to signals: {error}")))?;
+    let mut interrupt = signals(SignalKind::interrupt())?;
     let began = clock::now();
     let files = pipeline_files(global).await?;
     let Some(serving) = start_or_attach(state_dir, files, global).await? else {

@@ -234,7 +234,7 @@ fn tell_systemd() {
     let _ = sd_notify::notify(true, &[sd_notify::NotifyState::Ready]);
 }
 
-fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
+pub(super) fn signals(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
     signal(kind).map_err(|error| Failure::usage(format!("cannot listen to signals: {error}")))
 }
 

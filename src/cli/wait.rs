@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
-use super::{Exit, Failure, args, output, read::find_execution, run::Ending, target};
+use super::{
+    Exit, Failure, args, output, read::find_execution, run::Ending, serve::signals, target,
+};
 use crate::{
     engine::Fact,
     host::StateDir,
@@ -14,6 +16,10 @@ use crate::{
 
 /// How often it is looked whether there is a runtime again.
 const NEXT_RUNTIME: Duration = Duration::from_millis(500);
+
+/// Among how many of a pipeline's executions one is looked for at first, and at every later look.
+const ALL: usize = 65_535;
+const NEWEST: usize = 1_000;
 
 /// How far it is to get.
 enum Goal {
@@ -46,8 +52,7 @@ pub(super) async fn wait(state_dir: StateDir, arguments: args::Wait) -> Result<E
         return Err(Failure::usage(format!("`{wrong}` is no commit id"))
             .hint("`--revision $(git rev-parse HEAD)` names the one you stand on"));
     }
-    let mut interrupt = signal(SignalKind::interrupt())
-        .map_err(|error| Failure::usage(format!("cannot listen to signals: {error}")))?;
+    let mut interrupt = signals(SignalKind::interrupt())?;
     if !state_dir.exists() {
         return Err(Failure::usage("nothing has run yet"));
     }
@@ -99,10 +104,12 @@ async fn reached(
     let history = handle.history()?;
     let goal = Goal::parse(&arguments.goal);
     let mut board = handle.board();
-    let mut told = false;
+    let (mut told, mut among) = (false, ALL);
     loop {
         board.borrow_and_update();
-        *last = wanted(handle, &history, arguments, last.as_ref())?;
+        *last = wanted(handle, &history, arguments, last.as_ref(), among)?;
+        // What was not there can only be new.
+        among = NEWEST;
         if let Some(execution) = &last {
             if let Goal::Stage(stage) = &goal {
                 let name = &execution.pipeline;
@@ -124,6 +131,7 @@ fn wanted(
     history: &History,
     arguments: &args::Wait,
     known: Option<&ExecutionRecord>,
+    among: usize,
 ) -> Result<Option<ExecutionRecord>, Failure> {
     if let Some(known) = known {
         return find_execution(history, &known.id).map(Some);
@@ -141,7 +149,7 @@ fn wanted(
         let brings = commit.as_deref().is_none_or(|commit| ids.any(|id| id.starts_with(commit)));
         standard && brings && arguments.lane.as_ref().is_none_or(|lane| it.lane == *lane)
     };
-    Ok(history.executions(&name, usize::from(u16::MAX))?.into_iter().find(releases))
+    Ok(history.executions(&name, among)?.into_iter().find(releases))
 }
 
 fn outcome(
@@ -151,7 +159,6 @@ fn outcome(
     goal: &Goal,
     told: &mut bool,
 ) -> Result<Option<Exit>, Failure> {
-    let events = history.events_of(&execution.id)?;
     let board = std::sync::Arc::clone(&handle.board().borrow());
     let id: Option<ExecutionId> = execution.id.parse().ok();
     // One that is approved and can still be undone waits for nobody.
@@ -160,7 +167,7 @@ fn outcome(
     match goal {
         Goal::Gate if gate.is_some() => return Ok(Some(Exit::Done)),
         Goal::Stage(stage) => {
-            let succeeded = events.iter().any(|event| {
+            let succeeded = history.events_of(&execution.id)?.iter().any(|event| {
                 matches!(&event.fact, Fact::StageSucceeded { stage: it, .. } if it == stage)
             });
             if succeeded {
@@ -179,6 +186,7 @@ fn outcome(
         return Ok(None);
     }
     let mut ending = Ending::default();
+    let events = history.events_of(&execution.id)?;
     let end = events.iter().filter_map(|event| ending.after(event)).last();
     Ok(match (end, goal) {
         (Some(Exit::Done), Goal::Gate | Goal::Stage(_)) => {

@@ -1,8 +1,8 @@
 //! How many actions may run at a time: in the runtime, in a pipeline, in a stage, and in one
 //! PARALLEL execution (CodePipeline user guide, "Quotas").
 //!
-//! Gates, source actions and actions that invoke pipelines count nowhere. Who does not fit is held and tries again, oldest execution first, whenever an action
-//! has ended.
+//! Gates, source actions and actions that invoke pipelines count nowhere. Who does not fit is held
+//! and tries again, oldest execution first, whenever an action has ended or a limit may be another.
 
 use super::{
     Engine, Event,

@@ -271,7 +271,7 @@ impl Engine {
 
 fn place(definition: &Pipeline, head: &SourceRevision) -> String {
     let source = definition.source_actions().find(|it| it.name == head.action);
-    match source.and_then(|it| it.remote_repository()) {
+    match source.and_then(|it| it.instructions.remote_repository()) {
         Some(url) => format!("{} in {url}", head.branch),
         None => format!("{} in {}", head.branch, head.git_dir.display()),
     }

@@ -86,7 +86,7 @@ impl Git {
         self
     }
 
-    pub fn environment(mut self, name: &str, value: &str) -> Self {
+    pub fn environment(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
@@ -94,11 +94,6 @@ impl Git {
     /// Lets the command hold a lock for as long as it lives.
     pub fn holding(mut self, lock: std::fs::File) -> Self {
         self.command.stdin(lock);
-        self
-    }
-
-    pub fn environment_path(mut self, name: &str, path: &Path) -> Self {
-        self.command.env(name, path);
         self
     }
 

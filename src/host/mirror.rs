@@ -249,6 +249,13 @@ mod tests {
 
     use super::*;
 
+    fn by_somebody(git: Git) -> Git {
+        ["AUTHOR", "COMMITTER"].into_iter().fold(git, |git, who| {
+            git.environment(&format!("GIT_{who}_NAME"), "M")
+                .environment(&format!("GIT_{who}_EMAIL"), "m@example.org")
+        })
+    }
+
     #[test]
     fn every_url_has_a_mirror_of_its_own_in_one_folder() {
         let long = format!("https://example.org/{}", "a".repeat(300));
@@ -280,15 +287,8 @@ mod tests {
         let there = home.path().join("there");
         Git::anywhere("init").args(["-q", "-b", "develop"]).args([&there]).output().await.unwrap();
         let git = |name: &'static str| Git::inside(&there, name).environment("GIT_DIR", ".git");
-        let commit = || async {
-            let identity = git("commit")
-                .environment("GIT_AUTHOR_NAME", "M")
-                .environment("GIT_AUTHOR_EMAIL", "m@example.org")
-                .environment("GIT_COMMITTER_NAME", "M")
-                .environment("GIT_COMMITTER_EMAIL", "m@example.org");
-            identity.args(["-q", "--allow-empty", "-m", "c"]).output().await.unwrap();
-        };
-        commit().await;
+        let commit = by_somebody(git("commit")).args(["-q", "--allow-empty", "-m", "c"]);
+        commit.output().await.unwrap();
         git("branch").args(["tmp_topic"]).output().await.unwrap();
         let url = format!("file://{}", there.display());
         let mirror = Mirror::of(&url, &home.path().join("mirrors"));
@@ -344,12 +344,7 @@ mod tests {
         Git::anywhere("init").args(init).args([&there]).output().await.unwrap();
         let tree = Git::at(&there, "mktree").output_of_input(Vec::new()).await.unwrap();
         let tree = String::from_utf8(tree).unwrap();
-        let commit = Git::at(&there, "commit-tree")
-            .environment("GIT_AUTHOR_NAME", "M")
-            .environment("GIT_AUTHOR_EMAIL", "m@example.org")
-            .environment("GIT_COMMITTER_NAME", "M")
-            .environment("GIT_COMMITTER_EMAIL", "m@example.org")
-            .args(["-m", "c", tree.trim()]);
+        let commit = by_somebody(Git::at(&there, "commit-tree")).args(["-m", "c", tree.trim()]);
         let commit = commit.text().await.unwrap();
         let main = Git::at(&there, "update-ref").args(["HEAD", commit.trim()]);
         main.output().await.unwrap();

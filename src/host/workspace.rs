@@ -157,7 +157,7 @@ async fn attributes(git_dir: &Path, index: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
         return index.attributes;
     }
     let list = ["-s", "-z", "--", ".gitattributes", "**/.gitattributes"];
-    let listed = Git::at(git_dir, "ls-files").args(list).environment_path("GIT_INDEX_FILE", index);
+    let listed = Git::at(git_dir, "ls-files").args(list).environment("GIT_INDEX_FILE", index);
     vec![(Vec::new(), listed.output().await.unwrap_or_default())]
 }
 

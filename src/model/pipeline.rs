@@ -227,11 +227,6 @@ impl Action {
         (!branch.contains(GLOB_CHARACTERS)).then_some(branch)
     }
 
-    /// Returns the URL of a Git source that lies elsewhere.
-    pub fn remote_repository(&self) -> Option<&str> {
-        self.instructions.remote_repository()
-    }
-
     pub fn is_approval(&self) -> bool {
         self.action_type.category == Category::Approval
     }

@@ -13,6 +13,7 @@ use crate::{
     fault,
     host::{JobFiles, Tools},
     model::{ErrorDetails, FailureType, Job, JobReport, JobSuccess},
+    words::with_causes,
 };
 
 /// Whether a job is new or was running when an earlier runtime ended.
@@ -57,15 +58,4 @@ pub fn stop(directory: &Path) -> std::io::Result<()> {
 
 fn failed(code: FailureType, message: impl Into<String>) -> ErrorDetails {
     ErrorDetails { code, message: message.into() }
-}
-
-/// Words an error with all of its causes.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }

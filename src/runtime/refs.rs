@@ -19,7 +19,7 @@ use crate::{
         board::{Notice, Severity},
     },
     host::{Objects, git},
-    model::{PipelineName, SourceRevision, WatchedRefs},
+    model::{ActionName, PipelineName, SourceRevision, WatchedRefs},
     providers::git_source::{BranchName, Source},
 };
 
@@ -42,7 +42,7 @@ pub(super) async fn watch(
     inbox: mpsc::Sender<Message>,
 ) {
     let remotes: Vec<_> = watched.iter().filter_map(|(_, it)| it.remote.as_ref()).collect();
-    remote::tell(None, &watched, &inbox).await;
+    tell_all(&inbox, &watched, Origin::Remote, None).await;
     match remotes.first().map(|it| &it.mirror) {
         Some(mirror) => {
             let pause = remotes.iter().map(|it| it.poll_interval).min().unwrap_or(RETRY);
@@ -57,10 +57,8 @@ async fn watch_here(repository: &Path, watched: &[Watched], inbox: &mpsc::Sender
         if let Ok(git_dir) = git::common_dir(repository).await {
             watch_repository(&git_dir, watched, inbox).await;
         } else {
-            let words = describe_missing(repository);
-            for (pipeline, source) in watched {
-                notify(inbox, pipeline, source, Severity::Problem, Some(words.clone())).await;
-            }
+            let problem = (Severity::Problem, describe_missing(repository));
+            tell_all(inbox, watched, Origin::Source, Some(problem)).await;
         }
         tokio::time::sleep(RETRY).await;
     }
@@ -137,15 +135,16 @@ impl<'a> Look<'a> {
         if self.fingerprint.replace(fingerprint) == Some(fingerprint) {
             return Some(false);
         }
-        for (position, (pipeline, source)) in self.watched.iter().enumerate() {
+        for (position, watched) in self.watched.iter().enumerate() {
+            let (pipeline, source) = watched;
             let heads = source.heads_from(git_dir, objects).await.ok()?;
             let before = self.seen.get(&position);
             let heads = with_known(heads, before.map_or(&[], Vec::as_slice));
             if before == Some(&heads) {
                 continue;
             }
-            let words = heads.is_empty().then(|| describe_empty(source));
-            notify(self.inbox, pipeline, source, Severity::Remark, words).await;
+            let remark = heads.is_empty().then(|| (Severity::Remark, describe_empty(source)));
+            tell(self.inbox, watched, Origin::Source, remark).await;
             self.seen.insert(position, heads.clone());
             let (pipeline, action) = (pipeline.clone(), source.action.clone());
             let observed = Input::SourceObserved { pipeline, action, heads };
@@ -170,19 +169,27 @@ fn describe_empty(source: &Source) -> String {
     }
 }
 
-async fn notify(
+/// Puts a notice about a source on its pipeline's card, or takes it off.
+async fn tell(
     inbox: &mpsc::Sender<Message>,
-    pipeline: &PipelineName,
-    source: &Source,
-    severity: Severity,
-    words: Option<String>,
+    (pipeline, source): &Watched,
+    origin: fn(ActionName) -> Origin,
+    words: Option<(Severity, String)>,
 ) {
-    let message = Message::Notice {
-        pipeline: Some(pipeline.clone()),
-        origin: Origin::Source(source.action.clone()),
-        notice: words.map(|text| Notice { severity, text }),
-    };
-    let _ = inbox.send(message).await;
+    let notice = words.map(|(severity, text)| Notice { severity, text });
+    let (pipeline, origin) = (Some(pipeline.clone()), origin(source.action.clone()));
+    let _ = inbox.send(Message::Notice { pipeline, origin, notice }).await;
+}
+
+pub(super) async fn tell_all(
+    inbox: &mpsc::Sender<Message>,
+    watched: &[Watched],
+    origin: fn(ActionName) -> Origin,
+    words: Option<(Severity, String)>,
+) {
+    for it in watched {
+        tell(inbox, it, origin, words.clone()).await;
+    }
 }
 
 fn start_watcher(git_dir: &Path, wake: Arc<Notify>) -> notify::Result<RecommendedWatcher> {

@@ -8,12 +8,9 @@ use tokio::sync::mpsc;
 use super::{
     Message,
     published::Origin,
-    refs::{Look, Watched},
+    refs::{Look, Watched, tell_all},
 };
-use crate::{
-    engine::board::{Notice, Severity},
-    host::{GitError, Mirror},
-};
+use crate::{engine::board::Severity, host::Mirror, words::with_causes};
 
 /// How long a repository may take to answer before that is worth a word.
 const SLOW: Duration = Duration::from_secs(5);
@@ -43,31 +40,14 @@ async fn fetch(mirror: &Mirror, watched: &[Watched], inbox: &mpsc::Sender<Messag
         Ok(fetched) => fetched,
         Err(_) => {
             let words = format!("fetching {}, which has not answered yet", mirror.url());
-            tell(Some((Severity::Remark, words)), watched, inbox).await;
+            tell_all(inbox, watched, Origin::Remote, Some((Severity::Remark, words))).await;
             fetching.await
         }
     };
-    let problem = fetched.err().map(|error| (Severity::Problem, with_cause(&error)));
+    let problem = fetched
+        .err()
+        .map(|error| (Severity::Problem, format!("{}; it is tried again", with_causes(&error))));
     let has_answered = problem.is_none();
-    tell(problem, watched, inbox).await;
+    tell_all(inbox, watched, Origin::Remote, problem).await;
     has_answered
-}
-
-fn with_cause(error: &GitError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}; it is tried again"),
-        None => format!("{error}; it is tried again"),
-    }
-}
-
-pub(super) async fn tell(
-    words: Option<(Severity, String)>,
-    watched: &[Watched],
-    inbox: &mpsc::Sender<Message>,
-) {
-    for (pipeline, source) in watched {
-        let notice = words.clone().map(|(severity, text)| Notice { severity, text });
-        let (pipeline, origin) = (Some(pipeline.clone()), Origin::Remote(source.action.clone()));
-        let _ = inbox.send(Message::Notice { pipeline, origin, notice }).await;
-    }
 }

@@ -62,6 +62,25 @@ pub(super) enum Mark {
     Skipped,
 }
 
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+/// Tells whether the terminal says that it has more than 256 colours.
+pub fn has_true_colour() -> bool {
+    matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit")
+}
+
+/// Tells whether the locale allows more than ASCII. An unset one says nothing about the terminal;
+/// one that names another charset does.
+pub fn speaks_unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(variable);
+    locale.iter().find(|it| !it.is_empty()).is_none_or(|it| {
+        let it = it.to_lowercase();
+        it.contains("utf-8") || it.contains("utf8") || matches!(it.as_str(), "c" | "posix")
+    })
+}
+
 impl Look {
     /// Chooses by flag, settings, environment and what the terminal says of itself.
     pub fn choose(
@@ -71,11 +90,7 @@ impl Look {
         motion: bool,
         mouse: bool,
     ) -> Result<Self, ThemeError> {
-        let variable = |name: &str| std::env::var(name).unwrap_or_default();
-        let depth = match variable("COLORTERM").as_str() {
-            "truecolor" | "24bit" => Depth::True,
-            _ => Depth::Indexed,
-        };
+        let depth = if has_true_colour() { Depth::True } else { Depth::Indexed };
         let without_colour = match color {
             ColorChoice::Always => false,
             ColorChoice::Never => true,
@@ -86,17 +101,10 @@ impl Look {
             Some("auto") => for_background(),
             other => other.unwrap_or("default"),
         };
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(variable);
-        let locale = locale.iter().find(|it| !it.is_empty());
-        // An unset locale says nothing about the terminal; one that names another charset does.
-        let unicode = locale.is_none_or(|it| {
-            let it = it.to_lowercase();
-            it.contains("utf-8") || it.contains("utf8") || matches!(it.as_str(), "c" | "posix")
-        });
         let glyphs = match glyphs {
             Some(GlyphSet::Nerd) => Glyphs::NERD,
             Some(GlyphSet::Unicode) => Glyphs::UNICODE,
-            None if unicode => Glyphs::UNICODE,
+            None if speaks_unicode() => Glyphs::UNICODE,
             Some(GlyphSet::Ascii) | None => Glyphs::ASCII,
         };
         let theme = Theme::find(name, depth)?;

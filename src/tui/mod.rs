@@ -27,7 +27,7 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
 use futures_util::StreamExt;
 use hit::Hits;
-pub use look::{ColorChoice, Look};
+pub use look::{ColorChoice, Look, has_true_colour, speaks_unicode};
 use memory::Memory;
 use notice::Notices;
 use ratatui::{buffer::Buffer, layout::Rect};

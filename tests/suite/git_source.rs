@@ -166,13 +166,25 @@ fn remote(poll_interval: &str) -> (Home, String) {
     (home, url)
 }
 
+/// Such a home whose URL leads to a repository.
+fn remote_with_repository(poll_interval: &str) -> (Home, String) {
+    let (home, url) = remote(poll_interval);
+    home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
+    (home, url)
+}
+
+/// Commits and pushes to where the URL leads.
+fn push(home: &Home, subject: &str) -> String {
+    let id = home.commit(subject);
+    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    id
+}
+
 #[test]
 fn a_remote_repository_is_asked_and_what_was_pushed_is_released() {
-    let (home, url) = remote("1s");
-    home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
+    let (home, url) = remote_with_repository("1s");
     let watch = home.watch();
-    let id = home.commit("pushed");
-    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    let id = push(&home, "pushed");
     released_become(&home, &[&id]);
     let execution = home.newest_becomes("p", "Succeeded");
     assert!(home.log(&execution, "make").contains("pushed"), "the files came too");
@@ -183,19 +195,16 @@ fn a_remote_repository_is_asked_and_what_was_pushed_is_released() {
 
     // Commits made while no runtime ran start one execution; those of before none.
     watch.terminate();
-    let late = home.commit("late");
-    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    let late = push(&home, "late");
     let _watch = home.watch_unready();
     released_become(&home, &[&id, &late]);
 }
 
 #[test]
 fn a_start_by_hand_fetches_first() {
-    let (home, _) = remote("1h");
-    home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
+    let (home, _) = remote_with_repository("1h");
     let _watch = home.watch();
-    let id = home.commit("pushed");
-    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    let id = push(&home, "pushed");
     home.ok(&["start", "p"]);
     assert_eq!(released(&home).last(), Some(&id));
 }
@@ -219,30 +228,25 @@ fn a_remote_repository_that_does_not_answer_is_told_until_it_does() {
 
 #[test]
 fn the_first_sight_of_a_remote_repository_is_what_it_has_now() {
-    let (home, _) = remote("1s");
-    home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
+    let (home, _) = remote_with_repository("1s");
     let watch = home.watch();
     watch.terminate();
-    home.commit("pushed while nobody looked");
-    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    push(&home, "pushed while nobody looked");
     // Another pipeline finds the mirror that the first one has left.
     let file = home.repository().join("stagegate.toml");
     let text = std::fs::read_to_string(&file).unwrap().replace("name = \"p\"", "name = \"q\"");
     std::fs::write(&file, text).unwrap();
     let _watch = home.watch();
-    let id = home.commit("pushed");
-    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    let id = push(&home, "pushed");
     let started = home.executions_become("q", 1);
     assert_eq!(started[0]["sourceRevisions"][0]["revisionId"], id.as_str());
 }
 
 #[test]
 fn a_mirror_that_was_removed_is_fetched_again_and_nothing_twice() {
-    let (home, _) = remote("1s");
-    home.git(&["clone", "--quiet", "--bare", ".", "../remote.git"]);
+    let (home, _) = remote_with_repository("1s");
     let watch = home.watch();
-    let first = home.commit("first");
-    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    let first = push(&home, "first");
     released_become(&home, &[&first]);
     home.newest_becomes("p", "Succeeded");
     let mirrors = home.state_dir().join("repositories");
@@ -251,8 +255,7 @@ fn a_mirror_that_was_removed_is_fetched_again_and_nothing_twice() {
         let mut found = std::fs::read_dir(&mirrors).ok()?.flatten();
         found.find(|it| it.path().join("fetched").exists()).map(drop)
     });
-    let second = home.commit("second");
-    home.git(&["push", "--quiet", "../remote.git", "main"]);
+    let second = push(&home, "second");
     released_become(&home, &[&first, &second]);
     assert!(!watch.output().contains("is gone"), "{}", watch.output());
 }
