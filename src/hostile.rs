@@ -7,10 +7,7 @@ use crate::{
     ansi, definition,
     engine::{Event, state::State},
     host::reports,
-    model::{
-        glob::Glob,
-        variable::{self, Values, Variables},
-    },
+    model::{glob::Glob, variable},
 };
 
 /// A pipeline file: JSON if it begins like it, else TOML.
@@ -29,11 +26,11 @@ pub fn definition(data: &[u8]) {
 /// A text with references to variables.
 pub fn resolver(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let own = Values::from([("KEY".into(), "#{own.KEY}".into())]);
-    let mut variables = Variables::new();
-    variables.insert("own".into(), own.into());
+    let own = |namespace: &str, key: &str| {
+        ((namespace, key) == ("own", "KEY")).then(|| "#{own.KEY}".into())
+    };
     let _ = variable::references(text);
-    let _ = variable::resolve(text, &variables);
+    let _ = variable::resolve(text, &own);
 }
 
 /// A pattern, a newline, a name.

@@ -46,7 +46,7 @@ fn a_short_file_gets_its_defaults() {
     let source = pipeline.primary_source();
     assert_eq!(source.action_type.provider, "Git");
     assert_eq!(source.output_artifacts[0].name.as_str(), "app");
-    assert_eq!(source.namespace.as_deref(), Some("app"));
+    assert_eq!(source.namespace, Some("app".into()));
     let unit = &pipeline.stages[1].actions[0];
     assert_eq!((unit.action_type.category, unit.run_order), (Category::Test, 1));
     assert_eq!(unit.action_type.provider, "Commands");

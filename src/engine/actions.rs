@@ -38,7 +38,7 @@ impl Engine {
     ) {
         let id = ActionExecutionId::from_random_bytes(self.rng.bytes());
         let approval = action.is_approval().then(|| Approval {
-            token: ApprovalToken::from_random_bytes(self.rng.bytes()),
+            token: ApprovalToken::of(id),
             expires_at: action.expires_at(step.at),
             deferred: None,
             note: None,
@@ -46,7 +46,8 @@ impl Engine {
         let Some(state) = self.state.execution(execution) else { return };
         let entered = state.stages.get(&stage.name);
         let attempt = 1 + entered.map_or(0, |it| it.attempts_of(&action.name));
-        let (resolved, problem) = match action.instructions.resolve(&state.release.variables) {
+        let value_of = |namespace: &str, key: &str| state.release.variable(namespace, key);
+        let (resolved, problem) = match action.instructions.resolve(&value_of) {
             Ok(resolved) => (resolved, None),
             Err(unresolved) => (Arc::clone(&action.instructions), Some(unresolved)),
         };

@@ -136,6 +136,9 @@ impl Engine {
 
     fn open_gate(&self, gate: &Gate) -> Result<(ActionRef, Approval), Refusal> {
         let pipeline = self.pipeline(&gate.pipeline)?;
+        if let Some(found) = self.gate_of(gate) {
+            return Ok(found);
+        }
         let executions = || pipeline.lanes.values().flat_map(|it| self.state.executions_in(it));
         let attempts = executions().filter_map(|execution| {
             let attempt = execution.stages.get(&gate.stage)?.actions.get(&gate.action)?;
@@ -171,6 +174,22 @@ impl Engine {
                 let (stage, action) = (gate.stage.clone(), gate.action.clone());
                 Err(Refusal::InvalidApprovalToken { stage, action })
             }
+        }
+    }
+
+    /// Finds an open gate by the token it was given with its attempt.
+    fn gate_of(&self, gate: &Gate) -> Option<(ActionRef, Approval)> {
+        let action = self.state.running.get(&gate.token.attempt())?;
+        let home = self.state.home(action.execution)?;
+        let place = (&home.pipeline, &action.stage, &action.action);
+        if place != (&gate.pipeline, &gate.stage, &gate.action) {
+            return None;
+        }
+        match &self.state.action(action)?.progress {
+            Progress::AwaitingApproval(approval) if approval.token == gate.token => {
+                Some((action.clone(), approval.clone()))
+            }
+            _ => None,
         }
     }
 

@@ -453,8 +453,8 @@ fn next_actions(stage: &Stage, gate: &Action, execution: &Execution) -> Vec<Next
 fn next_action(stage: &Stage, action: &Action, execution: &Execution) -> NextAction {
     // What an action before it has yet to set stays as it is written.
     let written = &action.instructions;
-    let resolved =
-        written.resolve(&execution.release.variables).unwrap_or_else(|_| written.clone());
+    let value_of = |namespace: &str, key: &str| execution.release.variable(namespace, key);
+    let resolved = written.resolve(&value_of).unwrap_or_else(|_| written.clone());
     let lines = if resolved.commands.is_empty() {
         resolved.configuration.iter().map(|(key, value)| format!("{key} = {value}")).collect()
     } else {

@@ -105,11 +105,9 @@ impl Engine {
         rule: &Rule,
     ) {
         let id = ActionExecutionId::from_random_bytes(self.rng.bytes());
-        let Some(variables) = self.state.execution(execution).map(|it| &it.release.variables)
-        else {
-            return;
-        };
-        let resolve = |text: &String| variable::resolve(text, variables);
+        let Some(state) = self.state.execution(execution) else { return };
+        let value_of = |namespace: &str, key: &str| state.release.variable(namespace, key);
+        let resolve = |text: &String| variable::resolve(text, &value_of);
         let resolved = rule
             .configuration
             .iter()

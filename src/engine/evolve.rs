@@ -19,8 +19,7 @@ use super::{
 };
 use crate::model::{
     ActionName, ConditionStatus, ConditionType, ExecutionId, ExecutionStatus, Operator, Pipeline,
-    PipelineName, RetryMode, StageName, StageStatus, Timestamp,
-    variable::{self, PIPELINE_NAMESPACE, RESERVED_NAMESPACE},
+    PipelineName, RetryMode, StageName, StageStatus, Timestamp, variable::PIPELINE_NAMESPACE,
 };
 
 /// How many client request tokens a pipeline remembers.
@@ -258,14 +257,15 @@ impl State {
         let (mut all_variables, artifacts) = rollback
             .map(|it| (it.release.variables.clone(), it.release.artifacts.clone()))
             .unwrap_or_default();
-        all_variables.insert(PIPELINE_NAMESPACE.into(), Arc::clone(variables));
+        if !variables.is_empty() {
+            all_variables.insert(PIPELINE_NAMESPACE.into(), Arc::clone(variables));
+        }
         if let Some(token) = &options.client_request_token {
             pipeline.client_request_tokens.push_back((token.clone(), *execution));
             if pipeline.client_request_tokens.len() > TOKENS {
                 pipeline.client_request_tokens.pop_front();
             }
         }
-        all_variables.insert(RESERVED_NAMESPACE.into(), variable::of_execution(*execution));
         // One name for all, so that comparing it is quick.
         let lane = pipeline.lanes.get_key_value(lane).map_or(lane, |(known, _)| known).clone();
         let home = Home { pipeline: pipeline.definition.name.clone(), lane: lane.clone() };

@@ -23,6 +23,9 @@ pub(super) struct Reached {
 impl Engine {
     /// Limits the actions that run at a time in the whole runtime.
     pub fn limit_actions(&mut self, most: Option<usize>) {
+        if self.most_actions.is_none() {
+            self.working = self.state.executions.values().map(|it| it.working()).sum();
+        }
         self.most_actions = most;
     }
 
@@ -61,8 +64,11 @@ impl Engine {
         })
     }
 
-    /// Takes a fact in and keeps count of the actions that work.
+    /// Takes a fact in and keeps count of the actions that work, where a limit asks for it.
     pub(super) fn take_in(&mut self, event: &Event) {
+        if self.most_actions.is_none() {
+            return self.state.evolve(event);
+        }
         let execution = event.fact.execution();
         let working = |state: &State| {
             execution.and_then(|id| state.execution(id)).map_or(0, Execution::working)

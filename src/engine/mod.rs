@@ -60,7 +60,7 @@ pub struct Engine {
     /// The greatest time seen: a clock that steps back cannot un-expire anything.
     now: Timestamp,
     most_actions: Option<usize>,
-    /// The actions that count under that limit now.
+    /// The actions that count under that limit now; counted only where there is one.
     working: usize,
     /// Executions with an action that a limit holds back, by number.
     held: BTreeSet<(u64, ExecutionId)>,
@@ -90,13 +90,12 @@ pub struct Step {
 impl Engine {
     pub fn new(state: State, seed: u128, now: Timestamp) -> Self {
         let (rng, held) = (Rng::new(seed), BTreeSet::new());
-        let working = state.executions.values().map(|it| it.working()).sum();
         Self {
             state,
             rng,
             now,
             most_actions: None,
-            working,
+            working: 0,
             held,
             room_was_made: false,
             looked_at: BTreeSet::new(),

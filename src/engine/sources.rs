@@ -65,8 +65,9 @@ impl Engine {
                 still_there += 1;
                 continue;
             }
-            in_order.next_if(|(branch, _)| **branch == head.branch);
-            let since = known.get(&head.branch).map(|it| &it.id);
+            let in_place = in_order.next_if(|(branch, _)| **branch == head.branch);
+            let before = in_place.map(|(_, it)| it).or_else(|| known.get(&head.branch));
+            let since = before.map(|it| &it.id);
             still_there += usize::from(since.is_some());
             if since != Some(&head.id) {
                 moved.push((since.cloned(), Arc::clone(head)));

@@ -18,9 +18,10 @@ use super::{
 use crate::model::{
     ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken, Artifacts, ById,
     ConditionStatus, ConditionType, ErrorDetails, ExecutionId, ExecutionStatus, Instructions,
-    JobSuccess, Lane, LockName, Operator, Pipeline, PipelineName, RevisionId, Revisions, RuleName,
-    RuleStatus, SourceRevision, StageName, StageStatus, StopRequest, Timestamp, Trigger,
-    variable::Variables,
+    JobSuccess, Lane, LockName, NamespaceName, Operator, Pipeline, PipelineName, RevisionId,
+    Revisions, RuleName, RuleStatus, SourceRevision, StageName, StageStatus, StopRequest,
+    Timestamp, Trigger,
+    variable::{EXECUTION_ID, RESERVED_NAMESPACE, Variables},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,20 +149,33 @@ pub struct Release {
 }
 
 impl Release {
+    /// Returns the value of a variable.
+    pub fn variable(&self, namespace: &str, key: &str) -> Option<Arc<str>> {
+        if (namespace, key) == (RESERVED_NAMESPACE, EXECUTION_ID) {
+            return Some(self.execution.to_string().into());
+        }
+        self.variables.get(namespace)?.get(key).cloned()
+    }
+
     /// Adds what an action has brought. Whoever shares the release keeps it as it is; nothing is
     /// copied for an action that brings nothing.
-    pub fn take_in(self: &mut Arc<Self>, namespace: Option<&Arc<str>>, success: &JobSuccess) {
+    pub fn take_in(self: &mut Arc<Self>, namespace: Option<&NamespaceName>, success: &JobSuccess) {
         if let Some(namespace) = namespace {
             if !success.variables.is_empty() {
                 let variables = &mut Arc::make_mut(self).variables;
-                variables.insert(Arc::clone(namespace), Arc::clone(&success.variables));
+                variables.insert(namespace.clone(), Arc::clone(&success.variables));
             } else if self.variables.contains_key(namespace) {
                 // An earlier attempt had some.
                 Arc::make_mut(self).variables.remove(namespace);
             }
         }
         if !success.artifacts.is_empty() {
-            Arc::make_mut(self).artifacts.extend(success.artifacts.clone());
+            let artifacts = &mut Arc::make_mut(self).artifacts;
+            if artifacts.is_empty() {
+                artifacts.clone_from(&success.artifacts);
+            } else {
+                artifacts.extend(success.artifacts.clone());
+            }
         }
         if let Some(revision) = &success.revision
             && self.revisions.iter().all(|known| known.action != revision.action)

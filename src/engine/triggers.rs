@@ -13,7 +13,8 @@ use super::{
     state::{AwaitedChanges, PipelineState, StartOptions},
 };
 use crate::model::{
-    ActionName, Pipeline, PipelineName, RevisionId, Revisions, SourceRevision, Trigger, TriggerType,
+    ActionName, Lane, Pipeline, PipelineName, RevisionId, Revisions, SourceRevision, Trigger,
+    TriggerType,
 };
 
 impl Engine {
@@ -210,11 +211,10 @@ impl Engine {
         let newest = || {
             let pipeline = self.state.pipelines.get(name)?;
             let lane = pipeline.definition.lane_of(&revisions.first()?.branch);
-            // PARALLEL executions have lanes of their own.
-            let lanes = pipeline
-                .lanes
-                .iter()
-                .filter(|(it, _)| **it == lane || it.is_of_one() && it.branch() == lane.branch());
+            // PARALLEL executions have lanes of their own, which come right after.
+            let lanes = pipeline.lanes.range::<Lane, _>(&lane..).take_while(|(it, _)| {
+                **it == lane || it.is_of_one() && it.branch() == lane.branch()
+            });
             let newest = lanes.filter_map(|(_, it)| it.executions.last()).max()?;
             self.state.execution(*newest.1)
         };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{ArtifactName, RevisionId};
 
-pub type Artifacts = LiteMap<ArtifactName, ArtifactContent>;
+pub type Artifacts = LiteMap<ArtifactName, Arc<ArtifactContent>>;
 
 /// Writes artifacts as a map also where there are none, which `LiteMap` would write as a list.
 pub(super) fn as_map<S: Serializer>(artifacts: &Artifacts, to: S) -> Result<S::Ok, S::Error> {

@@ -127,6 +127,8 @@ name_types! {
     RuleName,
     /// Unique in its pipeline.
     ArtifactName,
+    /// Unique in its pipeline: where the variables of an action are found.
+    NamespaceName,
     /// What identifies a source revision: a commit id for Git.
     RevisionId,
     /// What stages of several lanes and pipelines may share.
@@ -232,4 +234,16 @@ id_types! {
     ActionExecutionId,
     /// What a decision at a gate must present.
     ApprovalToken,
+}
+
+impl ApprovalToken {
+    /// Returns the token of the gate that an attempt opens.
+    pub fn of(attempt: ActionExecutionId) -> Self {
+        Self(attempt.0)
+    }
+
+    /// Returns the attempt that opens the gate of this token.
+    pub fn attempt(self) -> ActionExecutionId {
+        ActionExecutionId(self.0)
+    }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     EnvironmentVariable,
-    variable::{self, Unresolved, Variables},
+    variable::{self, Unresolved},
 };
 
 /// What an action is told: in a [`super::Pipeline`] as written, in an execution resolved.
@@ -32,7 +32,10 @@ impl Instructions {
     /// # Errors
     ///
     /// Names the first variable that has no value.
-    pub fn resolve(self: &Arc<Self>, variables: &Variables) -> Result<Arc<Self>, Unresolved> {
+    pub fn resolve(
+        self: &Arc<Self>,
+        value_of: &impl Fn(&str, &str) -> Option<Arc<str>>,
+    ) -> Result<Arc<Self>, Unresolved> {
         let environment = self.environment_variables.iter();
         let mut texts = self
             .configuration
@@ -42,7 +45,7 @@ impl Instructions {
         if texts.all(|text| variable::references(text).is_empty()) {
             return Ok(Arc::clone(self));
         }
-        let resolve = |text: &String| variable::resolve(text, variables);
+        let resolve = |text: &String| variable::resolve(text, value_of);
         let configuration = self.configuration.iter();
         let environment = self.environment_variables.iter();
         Ok(Arc::new(Self {

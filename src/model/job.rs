@@ -40,7 +40,7 @@ impl Job {
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobInput {
     pub name: ArtifactName,
-    pub content: ArtifactContent,
+    pub content: Arc<ArtifactContent>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

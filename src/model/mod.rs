@@ -31,7 +31,7 @@ pub use execution::{
 };
 pub use ids::{
     ActionExecutionId, ActionName, ApprovalToken, ArtifactName, ById, ExecutionId, Lane, LockName,
-    PipelineName, RevisionId, RuleName, StageName,
+    NamespaceName, PipelineName, RevisionId, RuleName, StageName,
 };
 pub use instructions::Instructions;
 pub use job::{Job, JobInput, JobReport, JobSuccess};

@@ -10,9 +10,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActionName, ArtifactName, Condition, ConditionType, Instructions, Lane, LockName, OnFailure,
-    PipelineName, PipelineTrigger, RetryConfiguration, Span, StageName, Timestamp, WatchedRefs,
-    revision::TAG_PREFIX,
+    ActionName, ArtifactName, Condition, ConditionType, Instructions, Lane, LockName,
+    NamespaceName, OnFailure, PipelineName, PipelineTrigger, RetryConfiguration, Span, StageName,
+    Timestamp, WatchedRefs, revision::TAG_PREFIX,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,7 +184,7 @@ pub struct Action {
     pub input_artifacts: Vec<ArtifactName>,
     pub output_artifacts: Vec<OutputArtifact>,
     pub output_variables: Vec<String>,
-    pub namespace: Option<Arc<str>>,
+    pub namespace: Option<NamespaceName>,
     pub timeout: Option<Span>,
     /// Paths in the workspace that stay from one execution to the next.
     pub cache: Vec<String>,

@@ -40,12 +40,12 @@ impl SourceRevision {
         self.message.lines().next().unwrap_or_default()
     }
 
-    pub fn content(&self) -> ArtifactContent {
-        ArtifactContent::Commit {
+    pub fn content(&self) -> Arc<ArtifactContent> {
+        Arc::new(ArtifactContent::Commit {
             git_dir: Arc::clone(&self.git_dir),
             commit: self.id.clone(),
             tree: Arc::clone(&self.tree),
-        }
+        })
     }
 
     /// Returns the output variables of CodePipeline's connection source action, and `TagName` if

@@ -6,14 +6,14 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc};
 use litemap::LiteMap;
 use thiserror::Error;
 
-use super::ExecutionId;
+use super::{ExecutionId, NamespaceName};
 
 /// Values by key.
 pub type Values = BTreeMap<Arc<str>, Arc<str>>;
 /// Shared by the fact that brought the values and all who read them.
 pub type Namespace = Arc<Values>;
 /// The namespaces by name.
-pub type Variables = LiteMap<Arc<str>, Namespace>;
+pub type Variables = LiteMap<NamespaceName, Namespace>;
 
 /// The namespace of pipeline-level variables.
 pub const PIPELINE_NAMESPACE: &str = "variables";
@@ -34,9 +34,12 @@ pub struct Unresolved {
     pub key: String,
 }
 
+/// The variable of that namespace.
+pub const EXECUTION_ID: &str = "PipelineExecutionId";
+
 /// Returns the variables by which an execution is known.
 pub fn of_execution(id: ExecutionId) -> Namespace {
-    Arc::new([("PipelineExecutionId".into(), id.to_string().into())].into())
+    Arc::new([(EXECUTION_ID.into(), id.to_string().into())].into())
 }
 
 /// Returns every `#{namespace.key}` in `text`; what is not of that form is plain text.
@@ -57,20 +60,20 @@ pub fn references(text: &str) -> Vec<Reference<'_>> {
     found
 }
 
-/// Replaces every reference by its value.
-pub fn resolve(text: &str, variables: &Variables) -> Result<String, Unresolved> {
+/// Replaces every reference by the value of that namespace and key.
+pub fn resolve(
+    text: &str,
+    value_of: &impl Fn(&str, &str) -> Option<Arc<str>>,
+) -> Result<String, Unresolved> {
     let mut resolved = String::with_capacity(text.len());
     let mut copied = 0;
     for reference in references(text) {
-        let value = variables
-            .get(reference.namespace)
-            .and_then(|keys| keys.get(reference.key))
-            .ok_or_else(|| Unresolved {
-                namespace: reference.namespace.to_owned(),
-                key: reference.key.to_owned(),
-            })?;
+        let value = value_of(reference.namespace, reference.key).ok_or_else(|| Unresolved {
+            namespace: reference.namespace.to_owned(),
+            key: reference.key.to_owned(),
+        })?;
         resolved.push_str(&text[copied..reference.range.start]);
-        resolved.push_str(value);
+        resolved.push_str(&value);
         copied = reference.range.end;
     }
     resolved.push_str(&text[copied..]);
@@ -85,27 +88,26 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn variables() -> Variables {
+    fn value_of(namespace: &str, key: &str) -> Option<Arc<str>> {
         let build = [("VERSION", "1.2"), ("EMPTY", ""), ("TRICK", "#{build.VERSION}")];
-        let build: Values =
-            build.map(|(key, value)| (key.into(), value.into())).into_iter().collect();
-        [("build".into(), build.into())].into_iter().collect()
+        let (_, value) = build.iter().find(|it| ("build", it.0) == (namespace, key))?;
+        Some((*value).into())
     }
 
     #[test]
     fn references_become_values_and_the_rest_stays() {
         let text = "v#{build.VERSION}#{build.EMPTY} ${HOME} #{not a ref} #{build.VERSION} #{";
-        assert_eq!(resolve(text, &variables()).unwrap(), "v1.2 ${HOME} #{not a ref} 1.2 #{");
+        assert_eq!(resolve(text, &value_of).unwrap(), "v1.2 ${HOME} #{not a ref} 1.2 #{");
     }
 
     #[test]
     fn values_are_not_resolved_again() {
-        assert_eq!(resolve("#{build.TRICK}", &variables()).unwrap(), "#{build.VERSION}");
+        assert_eq!(resolve("#{build.TRICK}", &value_of).unwrap(), "#{build.VERSION}");
     }
 
     #[test]
     fn an_unknown_reference_is_named() {
-        let error = resolve("#{build.MISSING}", &variables()).unwrap_err();
+        let error = resolve("#{build.MISSING}", &value_of).unwrap_err();
         assert_eq!(error.to_string(), "variable #{build.MISSING} has no value");
     }
 }

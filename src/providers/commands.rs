@@ -236,7 +236,7 @@ async fn report(
             .await
             .map_err(|error| failed(FailureType::JobFailed, with_causes(&error)))?;
         fault::passed("artifact-packed");
-        artifacts.insert(output.name.clone(), content);
+        artifacts.insert(output.name.clone(), content.into());
     }
     let summary = "exit code 0".to_owned();
     Ok(JobSuccess { summary, variables: variables.into(), artifacts, revision: None })

@@ -172,7 +172,7 @@ impl Needed {
         let mut executions: BTreeSet<ExecutionId> = state.executions.keys().copied().collect();
         let mut trees = BTreeSet::new();
         let mut need = |artifacts: &Artifacts| {
-            trees.extend(artifacts.values().filter_map(|content| match content {
+            trees.extend(artifacts.values().filter_map(|content| match &**content {
                 ArtifactContent::Tree { tree, .. } => Some(tree.to_string()),
                 ArtifactContent::Commit { .. } => None,
             }));

@@ -305,7 +305,9 @@ impl History {
         };
         let definition = self.definition(&events[0].pipeline, *version)?;
         let mut variables = Variables::new();
-        variables.insert(PIPELINE_NAMESPACE.into(), Arc::clone(own));
+        if !own.is_empty() {
+            variables.insert(PIPELINE_NAMESPACE.into(), Arc::clone(own));
+        }
         let mut release = Arc::new(Release {
             execution,
             version: *version,

@@ -40,7 +40,7 @@ impl History {
             for (id, success) in actions {
                 execution.actions.push(id);
                 let artifacts = success.iter().flat_map(|it| it.artifacts.values());
-                execution.trees.extend(artifacts.filter_map(|content| match content {
+                execution.trees.extend(artifacts.filter_map(|content| match &**content {
                     ArtifactContent::Tree { tree, bytes, .. } => Some((tree.to_string(), *bytes)),
                     ArtifactContent::Commit { .. } => None,
                 }));

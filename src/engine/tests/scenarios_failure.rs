@@ -185,7 +185,8 @@ fn a_rollback_brings_artifacts_and_variables_back() {
         variables: values("VERSION", version),
         artifacts: iter::once((
             "dist".into(),
-            ArtifactContent::Tree { tree: format!("tree-{version}").into(), files: 1, bytes: 1 },
+            ArtifactContent::Tree { tree: format!("tree-{version}").into(), files: 1, bytes: 1 }
+                .into(),
         ))
         .collect(),
         ..JobSuccess::default()

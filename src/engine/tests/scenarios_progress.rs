@@ -90,8 +90,8 @@ fn artifacts_reach_later_actions() {
     Arc::make_mut(&mut definition.stages[2].actions[0]).input_artifacts = vec!["dist".into()];
     let mut scene = Scene::with(definition);
     scene.commit("a1");
-    let dist = ArtifactContent::Tree { tree: "t1".into(), files: 1, bytes: 2 };
-    let artifacts = iter::once(("dist".into(), dist.clone())).collect();
+    let dist = Arc::new(ArtifactContent::Tree { tree: "t1".into(), files: 1, bytes: 2 });
+    let artifacts = iter::once(("dist".into(), Arc::clone(&dist))).collect();
     scene.succeed_with("make", JobSuccess { artifacts, ..JobSuccess::default() });
     assert_eq!(scene.jobs.values().next().unwrap().inputs[0].content, dist);
 }

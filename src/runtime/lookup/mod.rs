@@ -129,7 +129,9 @@ impl ActionDetails {
     /// Returns the artifacts it has left, each with its name.
     pub fn artifacts(&self) -> impl Iterator<Item = (&str, &ArtifactContent)> {
         let success = self.record.success.iter();
-        success.flat_map(|it| it.artifacts.iter()).map(|(name, content)| (name.as_str(), content))
+        success
+            .flat_map(|it| it.artifacts.iter())
+            .map(|(name, content)| (name.as_str(), &**content))
     }
 
     /// Tells since when the action fails: the newest execution before this one in which it did
