@@ -9,7 +9,7 @@ use std::{
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use thiserror::Error;
 
-use super::{Git, GitError, workspace};
+use super::{Git, GitError, work_tree};
 use crate::model::{ArtifactContent, OutputArtifact};
 
 pub struct ArtifactStore {
@@ -92,7 +92,7 @@ impl ArtifactStore {
         }
         let keep = async {
             let _ = std::fs::remove_file(index);
-            workspace::remove_left_lock(index);
+            work_tree::remove_left_lock(index);
             Git::at(&self.git_dir, "add")
                 .args(["--force", "--pathspec-from-file=-", "--pathspec-file-nul"])
                 .work_tree(&base, index)

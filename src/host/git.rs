@@ -18,8 +18,8 @@ use super::environment;
 pub enum GitError {
     #[error("cannot run git")]
     NotRun(#[source] std::io::Error),
-    #[error("git {command} failed: {message}")]
-    Failed { command: String, message: String },
+    #[error("git {command} failed: {}", message.join("; "))]
+    Failed { command: String, message: Vec<String> },
 }
 
 /// Returns the id of the tree without files, whatever hash the repository uses.
@@ -131,8 +131,8 @@ impl Git {
 
     fn failed(self, stderr: &[u8]) -> GitError {
         let message = String::from_utf8_lossy(stderr);
-        let message = message.trim().trim_start_matches("fatal: ").replace('\n', "; ");
-        GitError::Failed { command: self.name, message }
+        let lines = message.trim().trim_start_matches("fatal: ").lines();
+        GitError::Failed { command: self.name, message: lines.map(str::to_owned).collect() }
     }
 
     /// Runs the command with `input` on its standard input.

@@ -79,13 +79,13 @@ impl Mirror {
     /// Says what git said first; the refs are then as they were.
     pub async fn fetch(&self) -> Result<(), GitError> {
         let patience = if self.has_fetched() { PATIENCE } else { PATIENCE_FOR_ALL };
-        let failed = |message: String| {
+        let failed = |message: Vec<String>| {
             Err(GitError::Failed { command: format!("fetch {}", self.url), message })
         };
         match tokio::time::timeout(patience, self.fetch_alone()).await {
-            Ok(Err(GitError::Failed { message, .. })) => failed(cause_in(&message)),
+            Ok(Err(GitError::Failed { message, .. })) => failed(cause_in(message)),
             Ok(fetched) => fetched,
-            Err(_) => failed(format!("it took longer than {} min", patience.as_secs() / 60)),
+            Err(_) => failed(vec![format!("it took longer than {} min", patience.as_secs() / 60)]),
         }
     }
 
@@ -169,16 +169,17 @@ impl Mirror {
 }
 
 /// Returns what went wrong: the first line that is no warning, without the advice that follows.
-fn cause_in(message: &str) -> String {
-    let mut lines = message.split("; ").filter(|line| {
+fn cause_in(message: Vec<String>) -> Vec<String> {
+    let tells = |line: &&String| {
         let line = line.to_lowercase();
         !line.is_empty() && !["warning:", "hint:"].iter().any(|it| line.starts_with(it))
-    });
-    let mut cause = lines.next().unwrap_or(message).to_owned();
+    };
+    let mut lines = message.iter().filter(tells);
+    let Some(mut cause) = lines.next().cloned() else { return message };
     if cause.ends_with(':') {
-        cause.extend([" ", lines.next().unwrap_or_default()]);
+        cause.extend([" ", lines.next().map_or("", String::as_str)]);
     }
-    cause
+    vec![cause]
 }
 
 /// Removes a mirror, unless somebody fetches into it.
@@ -332,7 +333,8 @@ mod tests {
             ("could not read; ; Please make sure", "could not read"),
             ("", ""),
         ] {
-            assert_eq!(cause_in(message), cause);
+            let lines = message.split("; ").map(str::to_owned).collect();
+            assert_eq!(cause_in(lines).join("; "), cause);
         }
     }
 

@@ -19,6 +19,7 @@ pub mod reports;
 pub mod secret_tool;
 pub mod state_dir;
 pub mod supervisor;
+pub mod work_tree;
 pub mod workspace;
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use super::{Start, failed, script, secrets::Secrets, with_causes};
 use crate::{
     fault,
-    host::{JobFiles, Tools, environment, reports, workspace, workspace::Workspace},
+    host::{JobFiles, Tools, environment, reports, work_tree, workspace::Workspace},
     model::{Artifacts, ErrorDetails, FailureType, Job, JobSuccess, variable::Values},
     supervisor::protocol::{self, JobResult, Outcome, StartRequest},
 };
@@ -80,7 +80,7 @@ async fn prepare_inputs(
         };
         let index = workspace.index(if position == 0 { "src" } else { name });
         let (git_dir, tree) = tools.artifacts.locate(&input.content);
-        workspace::reset(&directory, git_dir, tree, &index, keep).await.map_err(|error| {
+        work_tree::reset(&directory, git_dir, tree, &index, keep).await.map_err(|error| {
             let words =
                 format!("input artifact {name} cannot be laid out: {}", with_causes(&error));
             failed(FailureType::RevisionUnavailable, words)

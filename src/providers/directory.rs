@@ -11,7 +11,7 @@ use std::{
 use super::{failed, with_causes};
 use crate::{
     fault,
-    host::{JobFiles, Tools, workspace},
+    host::{JobFiles, Tools, work_tree},
     model::{ErrorDetails, FailureType, Job, JobSuccess},
     supervisor::protocol,
 };
@@ -52,7 +52,7 @@ pub(super) async fn run(
         let staging = releases.join(format!(".{name}.tmp"));
         let index = releases.join(format!(".{name}.index"));
         let (git_dir, tree) = tools.artifacts.locate(&input.content);
-        workspace::reset(&staging, git_dir, tree, &index, &[])
+        work_tree::reset(&staging, git_dir, tree, &index, &[])
             .await
             .map_err(|error| failed(FailureType::RevisionUnavailable, with_causes(&error)))?;
         let _ = std::fs::remove_file(&index);

@@ -184,7 +184,10 @@ impl Source {
             .await?;
         let found = parse_heads(&output, &self.action, git_dir).next();
         found.map(|it| SourceRevision { branch: branch.into(), ..it }).ok_or_else(|| {
-            GitError::Failed { command: "log".to_owned(), message: format!("no commit {name}") }
+            GitError::Failed {
+                command: "log".to_owned(),
+                message: vec![format!("no commit {name}")],
+            }
         })
     }
 }

@@ -188,7 +188,7 @@ async fn changed_files(
             // It fails without a word.
             let unknown = |_| GitError::Failed {
                 command: "rev-parse".to_owned(),
-                message: format!("no commit {given}"),
+                message: vec![format!("no commit {given}")],
             };
             Since::Given(commit.map_err(unknown)?.into())
         }
