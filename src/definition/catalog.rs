@@ -20,7 +20,7 @@ pub(super) const PROVIDERS: &[ProviderSpec] = &[
         name: "Git",
         categories: &[Category::Source],
         required: &["BranchName"],
-        optional: &["RepositoryPath", "PollInterval"],
+        optional: &["RepositoryPath", "PollInterval", "OutputArtifactFormat"],
         inputs: 0..=0,
         outputs: 1..=1,
         variables: &[

@@ -163,6 +163,11 @@ fn each_structural_rule_has_its_message() {
             "\"https://ghp_token@example.org/a.git\"",
             "what logs in does not belong into this file",
         ),
+        (
+            "BranchName",
+            "OutputArtifactFormat = \"ZIP\", BranchName",
+            "`ZIP` does not fit `OutputArtifactFormat`",
+        ),
         ("BranchName", "PollInterval = \"0s\", BranchName", "`0s` does not fit `PollInterval`"),
         ("timeout", "cache = [\"../x\"]\ntimeout", "leads out of the workspace"),
         ("timeout", "run_order = 0\ntimeout", "`run_order` is a number from 1 to 999"),

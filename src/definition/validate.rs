@@ -416,6 +416,9 @@ fn secrets_are_references(draft: &Draft, problems: &Problems) {
     }
 }
 
+/// The second and third are one: as the console and as the declaration have it.
+const OUTPUT_ARTIFACT_FORMATS: [&str; 3] = ["CODE_ZIP", "FULL_CLONE", "CODEBUILD_CLONE_REF"];
+
 fn values_of_a_few_kinds(draft: &Draft, problems: &Problems) {
     for (_, _, action) in actions(draft) {
         for (key, value) in &action.configuration {
@@ -433,6 +436,13 @@ fn values_of_a_few_kinds(draft: &Draft, problems: &Problems) {
                 }
                 "PollInterval" if Span::parse(&value.value).is_none_or(|it| it < Span::SECOND) => {
                     Some("a length of time from 1s, like 2m")
+                }
+                "OutputArtifactFormat"
+                    if !OUTPUT_ARTIFACT_FORMATS.contains(&value.value.as_str()) =>
+                {
+                    Some(
+                        "\"CODE_ZIP\" (the files) or \"FULL_CLONE\" (the files and the repository)",
+                    )
                 }
                 "WaitForCompletion" if !["true", "false"].contains(&value.value.as_str()) => {
                     Some("\"true\" or \"false\"")

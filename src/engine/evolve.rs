@@ -158,8 +158,10 @@ impl State {
             let looks_at = |definition: &Pipeline| {
                 let source = definition.source_actions().find(|it| it.name == *action)?;
                 let mut told = source.instructions.configuration.clone();
-                // How often it is asked changes nothing about what it says.
+                // How often it is asked and how files are handed on change nothing about what it
+                // says.
                 told.remove("PollInterval");
+                told.remove("OutputArtifactFormat");
                 Some((told, definition.watched_refs(action)))
             };
             looks_at(&old) == looks_at(new)

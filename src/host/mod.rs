@@ -5,6 +5,7 @@ pub mod artifacts;
 pub mod background;
 pub mod changes;
 pub mod clock;
+pub mod clone;
 pub mod environment;
 pub mod foreground;
 pub mod git;

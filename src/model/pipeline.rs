@@ -57,6 +57,15 @@ impl Pipeline {
         self.source_actions().next().expect("validated pipelines have a source action")
     }
 
+    /// Returns the source action whose repository goes along with an artifact (`OutputArtifactFormat`).
+    pub fn full_clone(&self, artifact: &ArtifactName) -> Option<&Arc<Action>> {
+        self.source_actions().find(|action| {
+            let format = action.instructions.configuration.get("OutputArtifactFormat");
+            format.is_some_and(|it| it != "CODE_ZIP")
+                && action.output_artifacts.iter().any(|it| it.name == *artifact)
+        })
+    }
+
     /// Returns what decides over the commits of a source action, if not its `BranchName` alone.
     pub fn trigger_of(&self, action: &ActionName) -> Option<&PipelineTrigger> {
         self.triggers.iter().find(|it| it.source_action == *action)

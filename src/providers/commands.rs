@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use super::{Start, failed, script, secrets::Secrets, with_causes};
 use crate::{
     fault,
-    host::{JobFiles, Tools, environment, reports, work_tree, workspace::Workspace},
+    host::{JobFiles, Tools, clone, environment, reports, work_tree, workspace::Workspace},
     model::{Artifacts, ErrorDetails, FailureType, Job, JobSuccess, variable::Values},
     supervisor::protocol::{self, JobResult, Outcome, StartRequest},
 };
@@ -83,6 +83,15 @@ async fn prepare_inputs(
         work_tree::reset(&directory, git_dir, tree, &index, keep).await.map_err(|error| {
             let words =
                 format!("input artifact {name} cannot be laid out: {}", with_causes(&error));
+            failed(FailureType::RevisionUnavailable, words)
+        })?;
+        let Some(source) = job.definition.full_clone(&input.name) else { continue };
+        let Some(revision) = job.revisions.iter().find(|it| it.action == source.name) else {
+            continue;
+        };
+        let origin = source.instructions.remote_repository();
+        clone::make_repository(&directory, &index, revision, origin).await.map_err(|error| {
+            let words = format!("input artifact {name} cannot be cloned: {}", with_causes(&error));
             failed(FailureType::RevisionUnavailable, words)
         })?;
     }

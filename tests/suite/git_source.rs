@@ -269,3 +269,34 @@ fn what_could_not_be_fetched_is_forgotten_with_its_url() {
     watch.wait_for("watching from");
     eventually("the notice goes", || (!home.ok(&["status", "p"]).contains("fetch")).then_some(()));
 }
+
+#[test]
+fn a_full_clone_knows_its_history_and_leaves_the_repository_alone() {
+    let commands = r#"commands = [
+  "git describe --tags --long",
+  "git status --porcelain --branch",
+  "git log --oneline origin/topic -1",
+  "git -c user.name=x -c user.email=x@y commit --quiet --allow-empty -m inside",
+  "git rev-list --count HEAD",
+]"#;
+    let text = pipeline("p", "main", &stage("Build", "make", commands));
+    let text = text.replace("BranchName =", "OutputArtifactFormat = \"FULL_CLONE\", BranchName =");
+    let home = Home::with_pipeline(&text);
+    home.git(&["tag", "v1"]);
+    home.git(&["branch", "topic"]);
+    home.commit("second");
+    let count = home.git(&["rev-list", "--count", "HEAD"]).parse::<u32>().unwrap();
+    for _ in 0..2 {
+        assert_eq!(
+            home.run(&["run", "p"]).code,
+            0,
+            "{}",
+            home.log(&home.executions("p")[0], "make")
+        );
+        let log = home.log(&home.executions("p")[0], "make");
+        assert!(log.contains("\nv1-1-g"), "{log}");
+        assert!(log.contains("\n## main...origin/main\n$ git log"), "nothing differs: {log}");
+        assert!(log.ends_with(&format!("\n{}\n", count + 1)), "{log}");
+    }
+    assert_eq!(home.git(&["rev-list", "--count", "--all"]), count.to_string());
+}
