@@ -5,22 +5,28 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{Failure, args::Global};
-use crate::{host::environment, model::Keep, tui};
+use crate::{
+    host::environment,
+    model::{Containers, Keep},
+    tui,
+};
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
     keep: Keep,
+    containers: Containers,
     dashboard: tui::Settings,
 }
 
-/// Reads how much of the past is kept: from the file that was named, else from the user's.
-pub(super) fn keep(global: &Global) -> Result<Keep, Failure> {
-    let Some(path) = file(global) else { return Ok(Keep::default()) };
-    read(&path).map(|config| config.keep).map_err(|words| {
+/// Reads what the runtime is told: from the file that was named, else from the user's.
+pub(super) fn runtime(global: &Global) -> Result<(Keep, Containers), Failure> {
+    let Some(path) = file(global) else { return Ok(Default::default()) };
+    read(&path).map(|config| (config.keep, config.containers)).map_err(|words| {
         Failure::usage(words).hint(
             "`[keep]` has log, logs, history, artifacts, artifacts_size, workspaces, \
-             workspaces_size; `[dashboard]` has theme, preset, keys, command, notify and more",
+             workspaces_size; `[containers]` has engine, arguments; `[dashboard]` has theme, \
+             preset, keys, command, notify and more",
         )
     })
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     definition,
-    host::{Git, StateDir},
+    host::{ContainerEngine, Git, StateDir},
     runtime::{DefinitionFiles, RuntimeHandle},
     store, tui, words,
 };
@@ -71,6 +71,7 @@ pub(super) async fn doctor(
     findings.push(watching(state_dir.path()));
     findings.push(open_files());
     findings.push(pipelines(global).await);
+    findings.push(containers(global));
     findings.push(settings(global));
     findings.push(terminal());
     let worst = findings.iter().map(|it| it.health).max();
@@ -225,8 +226,17 @@ async fn pipelines(global: &Global) -> Finding {
     }
 }
 
+fn containers(global: &Global) -> Finding {
+    let settings = config::runtime(global).map(|(_, containers)| containers).unwrap_or_default();
+    let words = match ContainerEngine::find(&settings) {
+        Some(engine) => engine.program().to_owned(),
+        None => "no podman or docker; only actions with an `image` need one".to_owned(),
+    };
+    Finding::good("containers", words)
+}
+
 fn settings(global: &Global) -> Finding {
-    match config::keep(global) {
+    match config::runtime(global) {
         Ok(_) => Finding::good("settings", "read"),
         Err(failure) => Finding::bad("settings", failure.message, failure.hint.unwrap_or_default()),
     }

@@ -24,7 +24,8 @@ pub(super) async fn gc(
     } else {
         let _lock = state_dir.lock()?;
         let failed = |words: String| Failure::usage(words);
-        let tools = Tools::open(state_dir, serve::program()?, config::keep(global)?)
+        let (keep, containers) = config::runtime(global)?;
+        let tools = Tools::open(state_dir, serve::program()?, keep, containers)
             .await
             .map_err(|error| failed(error.to_string()))?;
         gc::collect(tools, dry_run).await.map_err(|error| failed(error.to_string()))?

@@ -289,6 +289,7 @@ fn action_detail(
                     declared.map_or(Value::Null, |it| commands(&it.instructions.commands)),
                 ),
                 ("resolvedCommands", commands(&it.resolved.commands)),
+                ("image", json!(it.resolved.image)),
                 (
                     "inputArtifacts",
                     declared.map_or(Value::Null, |it| {

@@ -58,8 +58,9 @@ pub(super) fn options(
     global: &Global,
 ) -> Result<Options, Failure> {
     let files = DefinitionFiles::new(files);
-    let keep = config::keep(global)?;
-    Ok(Options { state_dir, files, program: program()?, max_actions: global.max_actions, keep })
+    let (keep, containers) = config::runtime(global)?;
+    let (program, max_actions) = (program()?, global.max_actions);
+    Ok(Options { state_dir, files, program, max_actions, keep, containers })
 }
 
 /// Decides how the dashboard looks and acts, once it is clear that there is a terminal for it.

@@ -145,13 +145,14 @@ fn decode_action(node: &Node, problems: &Problems) -> Option<DraftAction> {
         retry: conditions::retry(&mut table, problems),
         cache: table.strings("cache"),
         reports: table.strings("reports"),
+        image: table.string("image"),
         name: name?,
         category: action_type.as_ref()?.category,
         owner: action_type.as_ref()?.owner.clone(),
         provider: action_type.as_ref()?.provider.clone(),
         version: action_type?.version,
     };
-    table.unavailable(&["image", "runner"]);
+    table.unavailable(&["runner"]);
     table.ignore(&["role_arn", "region"]);
     table.finish();
     Some(action)

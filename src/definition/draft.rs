@@ -65,6 +65,7 @@ pub(super) struct DraftAction {
     pub(super) cache: Vec<Located<String>>,
     pub(super) reports: Vec<Located<String>>,
     pub(super) retry: Option<RetryConfiguration>,
+    pub(super) image: Option<Located<String>>,
 }
 
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl DraftAction {
     pub(super) fn resolved_texts(&self) -> impl Iterator<Item = &Located<String>> {
         let configuration = self.configuration.iter().map(|(_, value)| value);
         let environment = self.environment_variables.iter().map(|it| &it.value);
-        configuration.chain(&self.commands).chain(environment)
+        configuration.chain(&self.commands).chain(environment).chain(&self.image)
     }
 
     fn into_action(self) -> Action {
@@ -103,6 +104,7 @@ impl DraftAction {
                     kind: it.kind,
                 })
                 .collect(),
+            image: self.image.map(|it| it.value),
         };
         Action {
             name: self.name.value.into(),

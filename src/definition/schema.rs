@@ -75,7 +75,6 @@ mod tests {
         "artifact_store",
         "blocker",
         "git_configuration",
-        "image",
         "metadata",
         "owner",
         "pipeline_type",

@@ -196,6 +196,7 @@ fn commands_where_they_belong(draft: &Draft, problems: &Problems) {
             misplaced.extend(action.commands.first().map(|it| (&it.span, "commands")));
             misplaced.extend(action.cache.first().map(|it| (&it.span, "cache")));
             misplaced.extend(action.reports.first().map(|it| (&it.span, "reports")));
+            misplaced.extend(action.image.as_ref().map(|it| (&it.span, "image")));
             misplaced
                 .extend(action.output_variables.first().map(|it| (&it.span, "output_variables")));
             misplaced.extend(

@@ -231,7 +231,8 @@ pub struct OpenGate {
 pub struct NextAction {
     pub stage: StageName,
     pub name: ActionName,
-    pub provider: String,
+    /// The provider, and the image it works in, if there is one.
+    pub runs: String,
     /// Its commands, or else its configuration, with the variables that have a value.
     pub lines: Vec<String>,
     /// The names of its environment variables, and which of them are secrets.

@@ -461,10 +461,14 @@ fn next_action(stage: &Stage, action: &Action, execution: &Execution) -> NextAct
         resolved.commands.clone()
     };
     let environment = resolved.environment_variables.iter();
+    let provider = &action.action_type.provider;
     NextAction {
         stage: stage.name.clone(),
         name: action.name.clone(),
-        provider: action.action_type.provider.clone(),
+        runs: match &resolved.image {
+            Some(image) => format!("{provider} in {image}"),
+            None => provider.clone(),
+        },
         lines,
         environment: environment.map(|it| (it.name.clone(), it.kind)).collect(),
     }

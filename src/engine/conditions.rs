@@ -236,6 +236,7 @@ impl Engine {
             configuration: started.configuration.clone(),
             commands: started.commands.clone(),
             environment_variables: Vec::new(),
+            image: None,
         });
         let action = Action {
             name: format!("{}@{}", rule.rule, rule.condition).as_str().into(),

@@ -6,6 +6,7 @@ pub mod background;
 pub mod changes;
 pub mod clock;
 pub mod clone;
+pub mod containers;
 pub mod environment;
 pub mod foreground;
 pub mod git;
@@ -26,6 +27,7 @@ pub mod workspace;
 use std::sync::Arc;
 
 pub use artifacts::ArtifactStore;
+pub use containers::ContainerEngine;
 pub use git::{Git, GitError, Objects};
 pub use job_files::JobFiles;
 pub use mirror::Mirror;
@@ -33,7 +35,7 @@ pub use state_dir::StateDir;
 pub use supervisor::SupervisorClient;
 pub use workspace::Workspaces;
 
-use crate::model::Keep;
+use crate::model::{Containers, Keep};
 
 /// Everything a provider works with.
 pub struct Tools {
@@ -42,6 +44,7 @@ pub struct Tools {
     pub workspaces: Workspaces,
     pub supervisor: SupervisorClient,
     pub keep: Keep,
+    pub containers: Containers,
 }
 
 impl Tools {
@@ -49,10 +52,11 @@ impl Tools {
         state_dir: StateDir,
         program: std::path::PathBuf,
         keep: Keep,
+        containers: Containers,
     ) -> Result<Arc<Self>, GitError> {
         let artifacts = ArtifactStore::open(&state_dir.artifacts()).await?;
         let workspaces = Workspaces::new(state_dir.workspaces());
         let supervisor = SupervisorClient::new(program);
-        Ok(Arc::new(Self { state_dir, artifacts, workspaces, supervisor, keep }))
+        Ok(Arc::new(Self { state_dir, artifacts, workspaces, supervisor, keep, containers }))
     }
 }

@@ -15,6 +15,9 @@ pub struct Instructions {
     pub configuration: BTreeMap<String, String>,
     pub commands: Vec<String>,
     pub environment_variables: Vec<EnvironmentVariable>,
+    /// The container image in which the commands run, if not on the machine itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 impl Instructions {
@@ -41,7 +44,8 @@ impl Instructions {
             .configuration
             .values()
             .chain(&self.commands)
-            .chain(environment.map(|it| &it.value));
+            .chain(environment.map(|it| &it.value))
+            .chain(&self.image);
         if texts.all(|text| variable::references(text).is_empty()) {
             return Ok(Arc::clone(self));
         }
@@ -56,6 +60,7 @@ impl Instructions {
             environment_variables: environment
                 .map(|it| Ok(EnvironmentVariable { value: resolve(&it.value)?, ..it.clone() }))
                 .collect::<Result<_, Unresolved>>()?,
+            image: self.image.as_ref().map(resolve).transpose()?,
         }))
     }
 }

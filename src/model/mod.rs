@@ -5,6 +5,7 @@
 
 pub mod artifact;
 pub mod condition;
+pub mod containers;
 pub mod execution;
 pub mod glob;
 pub mod ids;
@@ -25,6 +26,7 @@ pub use artifact::{ArtifactContent, Artifacts};
 pub use condition::{
     Condition, ConditionResult, ConditionType, OnFailure, RetryConfiguration, Rule,
 };
+pub use containers::Containers;
 pub use execution::{
     ActionStatus, ApprovalDecision, ApprovalStatus, ConditionStatus, ErrorDetails, ExecutionStatus,
     FailureType, RetryMode, RuleStatus, StageStatus, StopMode, StopRequest, Trigger, TriggerType,

@@ -3,10 +3,13 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use super::{Start, failed, script, secrets::Secrets, with_causes};
+use super::{Start, container, failed, script, secrets::Secrets, with_causes};
 use crate::{
     fault,
-    host::{JobFiles, Tools, clone, environment, reports, work_tree, workspace::Workspace},
+    host::{
+        JobFiles, Tools, clone, containers::ENGINE_FAILED, environment, reports, work_tree,
+        workspace::Workspace,
+    },
     model::{Artifacts, ErrorDetails, FailureType, Job, JobSuccess, variable::Values},
     supervisor::protocol::{self, JobResult, Outcome, StartRequest},
 };
@@ -53,6 +56,7 @@ async fn recover(
         files.workspace().and_then(|directory| tools.workspaces.take_directory(directory));
     let result = tools.supervisor.adopt(files.directory()).await.ok().flatten();
     let Some(workspace) = workspace else {
+        container::remove(job, tools).await;
         return Some(Err(lost()));
     };
     // The values may have changed since; masking what they are now is the best there is.
@@ -123,14 +127,20 @@ fn start_request(
     files.remember_workspace(workspace.directory()).map_err(unwritable)?;
     protocol::reserve_result(files.directory()).map_err(unwritable)?;
     let shell = job.instructions.configuration.get("Shell").map_or("sh", String::as_str);
+    let command = vec![shell.to_owned(), script.to_string_lossy().into_owned()];
+    let own = variables(job, workspace, secrets);
+    let (program, arguments) = match &job.instructions.image {
+        None => (command[0].clone(), command[1..].to_vec()),
+        Some(image) => container::command(job, image, tools, files, workspace, &own, &command)?,
+    };
     let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Ok(StartRequest {
         directory: files.directory().to_owned(),
         claim: protocol::next_claim(files.directory()),
-        program: shell.to_owned(),
-        arguments: vec![script.to_string_lossy().into_owned()],
+        program,
+        arguments,
         working_directory: workspace.source(),
-        environment: environment(job, workspace, secrets).into_iter().collect(),
+        environment: environment(job, own).into_iter().collect(),
         secrets: secrets.to_mask(),
         log_limit: tools.keep.log.as_u64(),
         timeout_ms: milliseconds(job.action.effective_timeout().to_std()),
@@ -138,12 +148,16 @@ fn start_request(
     })
 }
 
-fn environment(job: &Job, workspace: &Workspace, secrets: &Secrets) -> BTreeMap<String, String> {
+fn environment(job: &Job, own: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let inherited = environment::for_actions();
     let withheld = job.definition.secret_environment();
     // What one action gets as a secret, no other sees by accident.
-    let mut variables: BTreeMap<String, String> =
-        inherited.filter(|(name, _)| !withheld.contains(name)).collect();
+    inherited.filter(|(name, _)| !withheld.contains(name)).chain(own).collect()
+}
+
+/// Returns the variables that the action has of its own.
+fn variables(job: &Job, workspace: &Workspace, secrets: &Secrets) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
     let mut set = |name: &str, value: String| {
         variables.insert(name.to_owned(), value);
     };
@@ -182,6 +196,11 @@ async fn finish(
     secrets: &[String],
     result: Option<JobResult>,
 ) -> Result<JobSuccess, ErrorDetails> {
+    let ended_by_itself =
+        result.as_ref().is_some_and(|it| matches!(it.outcome, Outcome::Exited { .. }));
+    if !ended_by_itself {
+        container::remove(job, tools).await;
+    }
     collect_reports(job, files, workspace, secrets).await;
     let report = report(job, tools, files, workspace, secrets, result).await;
     if report.is_err() {
@@ -223,6 +242,9 @@ async fn report(
     let timeout = job.action.effective_timeout();
     let failure = match result.outcome {
         Outcome::Exited { code: 0 } => None,
+        Outcome::Exited { code: ENGINE_FAILED } if job.instructions.image.is_some() => Some(
+            format!("exit code {ENGINE_FAILED}: the container engine has failed; its log says why"),
+        ),
         Outcome::Exited { code } => Some(format!("exit code {code}")),
         Outcome::Signaled { signal } => Some(format!("ended by signal {signal}")),
         Outcome::TimedOut => Some(format!("timed out after {timeout}")),

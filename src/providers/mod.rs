@@ -2,6 +2,7 @@
 //! it knows nothing of executions, stages or what happens next.
 
 mod commands;
+mod container;
 mod directory;
 pub mod git_source;
 mod script;

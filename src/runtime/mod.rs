@@ -48,7 +48,7 @@ use crate::{
         GitError, StateDir, Tools, clock,
         state_dir::{RuntimeLock, StateDirError},
     },
-    model::{Keep, Operator, PipelineName},
+    model::{Containers, Keep, Operator, PipelineName},
     store::{Store, StoreError},
 };
 
@@ -60,6 +60,7 @@ pub struct Options {
     /// How many actions run at a time; no limit, if absent.
     pub max_actions: Option<NonZeroUsize>,
     pub keep: Keep,
+    pub containers: Containers,
 }
 
 #[derive(Debug, Error)]
@@ -101,7 +102,7 @@ pub struct Runtime {
 
 impl Runtime {
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { state_dir, files, program, max_actions, keep } = options;
+        let Options { state_dir, files, program, max_actions, keep, containers } = options;
         state_dir.create()?;
         let lock = state_dir.lock()?;
         let mut store = Store::open(&state_dir.database())?;
@@ -110,7 +111,7 @@ impl Runtime {
         engine.limit_actions(max_actions.map(NonZeroUsize::get));
         let known = engine.state().pipelines.values().map(|it| Arc::clone(&it.definition));
         let first_reading = files.read(known.collect())?;
-        let tools = Tools::open(state_dir.clone(), program, keep).await?;
+        let tools = Tools::open(state_dir.clone(), program, keep, containers).await?;
 
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();

@@ -15,6 +15,7 @@ mod actions;
 mod architecture;
 mod background;
 mod cli;
+mod containers;
 mod controls;
 mod dashboard;
 mod git_source;

@@ -185,6 +185,10 @@ fn configuration(details: &ActionDetails) -> Vec<TabLine> {
         lines.push(TabLine::pair("run order", &action.run_order.to_string()));
         lines.push(TabLine::pair("timeout", &action.effective_timeout().to_string()));
     }
+    if let Some(image) = &resolved.image {
+        lines.push(TabLine::pair("image", image));
+        lines.extend(as_written(raw.and_then(|it| it.instructions.image.as_ref()), image));
+    }
     for (key, value) in &resolved.configuration {
         lines.push(TabLine::pair(key, value));
         lines.extend(as_written(raw.and_then(|it| it.instructions.configuration.get(key)), value));

@@ -229,7 +229,7 @@ fn next_lines(scene: &Scene<'_>, at: GateAt<'_>) -> Vec<Line> {
         lines.push(vec![
             ("next: ".to_owned(), muted),
             (format!("{place} "), scene.style(Role::Strong)),
-            (format!("({})", next.provider), muted),
+            (format!("({})", next.runs), muted),
         ]);
         let commands = next.lines.iter().flat_map(|it| it.lines());
         lines.extend(commands.map(|line| vec![(format!("  {}", ansi::one_line(line)), text)]));

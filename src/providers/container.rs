@@ -1,0 +1,77 @@
+//! The commands of an action with an `image`: the container engine's program takes the place of the
+//! shell under the supervisor.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use super::failed;
+use crate::{
+    host::{
+        ContainerEngine, JobFiles, Tools,
+        containers::{ContainerRun, Variable},
+        workspace::Workspace,
+    },
+    model::{Action, EnvironmentVariableType, ErrorDetails, FailureType, Job},
+};
+
+/// Returns the program that runs the command in a container, and its arguments.
+pub(super) fn command(
+    job: &Job,
+    image: &str,
+    tools: &Tools,
+    files: &JobFiles,
+    workspace: &Workspace,
+    variables: &BTreeMap<String, String>,
+    command: &[String],
+) -> Result<(String, Vec<String>), ErrorDetails> {
+    let engine = ContainerEngine::find(&tools.containers).ok_or_else(|| {
+        let words = "it has an image, and there is no container engine: install podman or docker, \
+                     or name one in [containers] of the settings";
+        failed(FailureType::ConfigurationError, words)
+    })?;
+    let folders = [workspace.directory().to_owned(), files.directory().to_owned()];
+    // The command line of the engines has no way to say such a path.
+    if let Some(folder) = folders.iter().find(|it| it.to_string_lossy().contains(',')) {
+        let words = format!("{} has a comma, which no container can be given", folder.display());
+        return Err(failed(FailureType::ConfigurationError, words));
+    }
+    let given = &job.instructions.environment_variables;
+    let is_secret = |name: &str| {
+        given.iter().any(|it| it.name == name && it.kind == EnvironmentVariableType::Secret)
+    };
+    let run = ContainerRun {
+        name: &name(job),
+        image,
+        folders: &folders,
+        read_only: shared_repositories(job).collect(),
+        working_directory: &workspace.source(),
+        variables: variables
+            .iter()
+            .map(|(name, value)| {
+                let value = if is_secret(name) { Variable::Inherited } else { Variable::Is(value) };
+                (name.as_str(), value)
+            })
+            .collect(),
+        command,
+    };
+    Ok((engine.program().to_owned(), engine.run(&run)))
+}
+
+/// Removes what is left of a container whose action was ended.
+pub(super) async fn remove(job: &Job, tools: &Tools) {
+    if job.instructions.image.is_some()
+        && let Some(engine) = ContainerEngine::find(&tools.containers)
+    {
+        engine.remove(&name(job)).await;
+    }
+}
+
+fn name(job: &Job) -> String {
+    format!("stagegate-{}", job.id)
+}
+
+/// Returns the repositories whose objects full clones in the workspace share.
+fn shared_repositories(job: &Job) -> impl Iterator<Item = &Path> {
+    let sources = job.inputs.iter().filter_map(|it| job.definition.full_clone(&it.name));
+    let revision = |source: &Arc<Action>| job.revisions.iter().find(|it| it.action == source.name);
+    sources.filter_map(revision).map(|it| &*it.git_dir)
+}
