@@ -16,12 +16,13 @@ pub(super) async fn events(state_dir: StateDir, arguments: Events) -> Result<Exi
     }
     let history = handle.history()?;
     let pipeline: Option<PipelineName> = arguments.pipeline.as_deref().map(Into::into);
+    let end = history.newest_event()?;
     let mut newest = history.newest_events(pipeline.as_ref(), arguments.limit)?;
     if let Some(name) = pipeline.as_ref().filter(|_| newest.is_empty()) {
         target::pipeline(&handle.board().borrow(), name)?;
     }
     newest.reverse();
-    let mut after = newest.last().map_or(0, |(number, _)| *number);
+    let mut after = newest.last().map_or(end, |(number, _)| *number);
     for (number, event) in &newest {
         print(*number, event, arguments.json);
     }
@@ -32,15 +33,10 @@ pub(super) async fn events(state_dir: StateDir, arguments: Events) -> Result<Exi
     // Whoever serves the directory tells of changes; without a runtime nothing more happens.
     while board.changed().await.is_ok() {
         board.borrow_and_update();
-        loop {
-            let more = history.events_after(after)?;
-            let Some((last, _)) = more.last() else { break };
-            after = *last;
-            let wanted = more
-                .iter()
-                .filter(|(_, event)| pipeline.as_ref().is_none_or(|name| event.pipeline == *name));
-            for (number, event) in wanted {
-                print(*number, event, arguments.json);
+        for (number, event) in history.events_after(after)? {
+            after = number;
+            if pipeline.as_ref().is_none_or(|name| event.pipeline == *name) {
+                print(number, &event, arguments.json);
             }
         }
     }

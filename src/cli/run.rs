@@ -84,7 +84,9 @@ async fn follow(
         None => None,
     };
     let (execution, mut after) = match caught_up {
-        Some(execution) => (execution, 0),
+        Some(execution) => {
+            (execution, history.first_event_of(execution)?.map_or(0, |first| first - 1))
+        }
         None => {
             let after = history.newest_event()?;
             let operation = start_operation(arguments.start)?;

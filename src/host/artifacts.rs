@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fmt::Write,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -10,7 +11,7 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use thiserror::Error;
 
 use super::{Git, GitError, work_tree};
-use crate::model::{ArtifactContent, OutputArtifact};
+use crate::model::{ArtifactContent, ArtifactName, OutputArtifact};
 
 pub struct ArtifactStore {
     git_dir: PathBuf,
@@ -20,16 +21,18 @@ pub struct ArtifactStore {
 pub enum PackError {
     #[error("no file matches {} of output artifact {artifact}", patterns.join(", "))]
     NothingMatches { artifact: String, patterns: Vec<String> },
-    #[error("output artifact {artifact}: {file} contains the value of a secret")]
-    Secret { artifact: String, file: String },
+    #[error("output artifact {artifact}: {} contains the value of a secret", file.display())]
+    Secret { artifact: String, file: PathBuf },
     #[error("output artifact {artifact}: cannot read {}", path.display())]
-    Unreadable { artifact: String, path: PathBuf, source: std::io::Error },
+    Unreadable { artifact: String, path: PathBuf, source: io::Error },
     #[error(
         "output artifact {artifact}: {} is a git repository of its own, which cannot be kept inside \
          an artifact; exclude it or remove its .git",
         path.display()
     )]
     NestedRepository { artifact: String, path: PathBuf },
+    #[error("output artifact {artifact}: {} is a pipe, socket or device; exclude it", path.display())]
+    Special { artifact: String, path: PathBuf },
     #[error("output artifact {artifact} cannot be kept")]
     Git { artifact: String, source: GitError },
 }
@@ -53,7 +56,7 @@ impl ArtifactStore {
             std::fs::create_dir_all(&info)
                 .and_then(|()| std::fs::write(git_dir.join("config"), CONFIG))
                 .and_then(|()| std::fs::write(info.join("attributes"), ATTRIBUTES))
-                .map_err(GitError::NotRun)?;
+                .map_err(GitError::files(&git_dir))?;
         }
         Ok(Self { git_dir })
     }
@@ -76,7 +79,16 @@ impl ArtifactStore {
     ) -> Result<ArtifactContent, PackError> {
         let artifact = output.name.to_string();
         let base = source.join(output.base_directory.as_deref().unwrap_or("."));
-        let found = find(&base, output)?;
+        let (look_at, wanted, secrets) = (base.clone(), output.clone(), secrets.to_vec());
+        let look = move || {
+            let found = find(&look_at, &wanted)?;
+            check_for_secrets(&look_at, &found, &secrets, &wanted.name).map(|()| found)
+        };
+        // What is found may be many files, and large ones.
+        let found = tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| {
+            let (artifact, path) = (artifact.clone(), base.clone());
+            Err(PackError::Unreadable { artifact, path, source: io::Error::other(error) })
+        })?;
         if found.is_empty() {
             let patterns = match output.files.as_slice() {
                 [] => vec!["*".to_owned()],
@@ -84,10 +96,9 @@ impl ArtifactStore {
             };
             return Err(PackError::NothingMatches { artifact, patterns });
         }
-        check_for_secrets(&base, &found, secrets, &artifact)?;
         let mut names = Vec::new();
         for file in &found {
-            names.extend_from_slice(file.name.as_bytes());
+            names.extend_from_slice(file.name.as_os_str().as_encoded_bytes());
             names.push(0);
         }
         let keep = async {
@@ -137,7 +148,7 @@ const LATELY: &str = "--prune=1.day.ago";
 
 struct Found {
     /// Relative to the base directory.
-    name: String,
+    name: PathBuf,
     bytes: u64,
 }
 
@@ -173,8 +184,13 @@ fn find(base: &Path, output: &OutputArtifact) -> Result<Vec<Found>, PackError> {
         // A pattern that names a directory means everything below it.
         let matches = |set: &GlobSet| name.ancestors().any(|path| set.is_match(path));
         if (everything || matches(&wanted)) && !matches(&unwanted) {
+            let kind = entry.file_type();
+            if !kind.is_file() && !kind.is_symlink() {
+                let (artifact, path) = (output.name.to_string(), entry.path().to_owned());
+                return Err(PackError::Special { artifact, path });
+            }
             let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
-            found.push(Found { name: name.to_string_lossy().into_owned(), bytes });
+            found.push(Found { name: name.to_owned(), bytes });
         }
     }
     // Git would keep a mere link to them, without their files.
@@ -205,21 +221,66 @@ fn check_for_secrets(
     base: &Path,
     found: &[Found],
     secrets: &[String],
-    artifact: &str,
+    artifact: &ArtifactName,
 ) -> Result<(), PackError> {
-    if secrets.is_empty() {
-        return Ok(());
-    }
     for file in found {
         let path = base.join(&file.name);
-        let Ok(content) = std::fs::read(&path) else { continue };
-        let leaks = secrets
-            .iter()
-            .any(|secret| memchr::memmem::find(&content, secret.as_bytes()).is_some());
-        if leaks {
-            let (artifact, file) = (artifact.to_owned(), file.name.clone());
-            return Err(PackError::Secret { artifact, file });
+        let holds_one = holds_any(&path, secrets);
+        let artifact = artifact.to_string();
+        if holds_one.map_err(|source| PackError::Unreadable {
+            artifact: artifact.clone(),
+            path,
+            source,
+        })? {
+            return Err(PackError::Secret { artifact, file: file.name.clone() });
         }
     }
     Ok(())
+}
+
+/// How much of a file is looked at in one go, in bytes.
+const BLOCK: usize = 1 << 20;
+
+/// Tells whether one of the texts stands in what git would keep: of a link, where it leads.
+fn holds_any(path: &Path, texts: &[String]) -> io::Result<bool> {
+    let Some(longest) = texts.iter().map(String::len).max() else { return Ok(false) };
+    let finds = |bytes: &[u8]| {
+        texts.iter().any(|text| memchr::memmem::find(bytes, text.as_bytes()).is_some())
+    };
+    if path.is_symlink() {
+        return Ok(finds(std::fs::read_link(path)?.as_os_str().as_encoded_bytes()));
+    }
+    let mut file = std::fs::File::open(path)?;
+    let mut bytes = Vec::with_capacity(BLOCK + longest);
+    loop {
+        let read = file.by_ref().take(BLOCK as u64).read_to_end(&mut bytes)?;
+        if finds(&bytes) {
+            return Ok(true);
+        }
+        if read == 0 {
+            return Ok(false);
+        }
+        // One may begin here and go on in the next block.
+        bytes.drain(..bytes.len().saturating_sub(longest));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_across_blocks_and_in_what_a_link_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = ["hunter2".to_owned(), "x".repeat(40)];
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        for before in [0, BLOCK - 3, BLOCK, 2 * BLOCK - 6] {
+            std::fs::write(&file, "-".repeat(before) + "hunter2-").unwrap();
+            assert!(holds_any(&file, &secrets).unwrap(), "after {before} bytes");
+        }
+        std::fs::write(&file, "-".repeat(2 * BLOCK) + "hunter").unwrap();
+        assert!(!holds_any(&file, &secrets).unwrap());
+        std::os::unix::fs::symlink("/srv/hunter2/x", &link).unwrap();
+        assert!(holds_any(&link, &secrets).unwrap());
+    }
 }

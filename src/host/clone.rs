@@ -44,5 +44,5 @@ pub async fn make_repository(
     std::fs::copy(index, repository.join("index"))
         .and_then(|_| std::fs::rename(&repository, directory.join(".git")))
         .and_then(|()| std::fs::remove_dir_all(&staging))
-        .map_err(GitError::NotRun)
+        .map_err(GitError::files(directory))
 }

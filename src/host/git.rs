@@ -18,8 +18,21 @@ use super::environment;
 pub enum GitError {
     #[error("cannot run git")]
     NotRun(#[source] std::io::Error),
+    #[error("cannot use {}", path.display())]
+    Files {
+        path: PathBuf,
+        #[source]
+        error: std::io::Error,
+    },
     #[error("git {command} failed: {}", message.join("; "))]
     Failed { command: String, message: Vec<String> },
+}
+
+impl GitError {
+    /// Says of which file or folder an error is.
+    pub fn files(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self::Files { path: path.to_owned(), error }
+    }
 }
 
 /// Returns the id of the tree without files, whatever hash the repository uses.

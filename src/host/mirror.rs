@@ -116,7 +116,7 @@ impl Mirror {
             let (branch, _) = self.ask(&lock).await?;
             self.set_head(branch.as_deref()).await?;
         }
-        std::fs::write(self.directory.join(FETCHED), "").map_err(GitError::NotRun)
+        std::fs::write(self.directory.join(FETCHED), "").map_err(GitError::files(&self.directory))
     }
 
     /// Returns the default branch of the repository, and whether its hash is the longer one.
@@ -160,7 +160,9 @@ impl Mirror {
     /// Waits until nobody else fetches into it.
     async fn lock(&self) -> Result<File, GitError> {
         loop {
-            if let Some(lock) = try_lock(&self.directory).map_err(GitError::NotRun)? {
+            if let Some(lock) =
+                try_lock(&self.directory).map_err(GitError::files(&self.directory))?
+            {
                 return Ok(lock);
             }
             tokio::time::sleep(LOOK).await;

@@ -33,7 +33,7 @@ struct Connection {
     waiting: Waiting,
 }
 
-type Waiting = Arc<Mutex<BTreeMap<PathBuf, oneshot::Sender<()>>>>;
+type Waiting = Arc<Mutex<BTreeMap<PathBuf, oneshot::Sender<Option<String>>>>>;
 
 impl SupervisorClient {
     pub fn new(program: PathBuf) -> Self {
@@ -58,6 +58,9 @@ impl SupervisorClient {
             // An error means that the supervisor went away; the job's files tell how far it came.
             let woken = ended.await;
             let result = protocol::read_result(&request.directory);
+            if let (Ok(Some(error)), None) = (&woken, &result) {
+                return Err(io::Error::other(error.clone()));
+            }
             let never_started =
                 woken.is_err() && !protocol::was_claimed(&request.directory, request.claim);
             if result.is_some() || !never_started {
@@ -80,7 +83,11 @@ impl SupervisorClient {
     }
 
     /// Sends a request to the supervisor, a new one if there is none or it was killed.
-    async fn send(&self, directory: &Path, line: &[u8]) -> io::Result<oneshot::Receiver<()>> {
+    async fn send(
+        &self,
+        directory: &Path,
+        line: &[u8],
+    ) -> io::Result<oneshot::Receiver<Option<String>>> {
         let mut connection = self.connection.lock().await;
         if let Some(open) = connection.as_mut()
             && let Ok(ended) = open.send(directory, line).await
@@ -111,7 +118,11 @@ impl SupervisorClient {
 }
 
 impl Connection {
-    async fn send(&mut self, directory: &Path, line: &[u8]) -> io::Result<oneshot::Receiver<()>> {
+    async fn send(
+        &mut self,
+        directory: &Path,
+        line: &[u8],
+    ) -> io::Result<oneshot::Receiver<Option<String>>> {
         let (sender, ended) = oneshot::channel();
         locked(&self.waiting).insert(directory.to_owned(), sender);
         let written = self.requests.write_all(line).await;
@@ -127,7 +138,7 @@ async fn listen(stdout: ChildStdout, waiting: Waiting, mut child: tokio::process
         let Ok(ended) = serde_json::from_str::<Ended>(&line) else { continue };
         let waiter = locked(&waiting).remove(&ended.directory);
         if let Some(waiter) = waiter {
-            let _ = waiter.send(());
+            let _ = waiter.send(ended.error);
         }
     }
     let _ = child.wait().await;

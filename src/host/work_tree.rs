@@ -18,45 +18,84 @@ pub async fn reset(
 ) -> Result<(), GitError> {
     remove_left_lock(index);
     if directory.is_symlink() {
-        std::fs::remove_file(directory).map_err(GitError::NotRun)?;
+        std::fs::remove_file(directory).map_err(GitError::files(directory))?;
     }
     if is_proven(directory, tree, index, keep).await {
         return Ok(());
     }
-    let is_new = !index.exists();
-    let mut before = Vec::new();
-    if is_new {
-        // Without its index nothing is known about what lies there.
-        let _ = std::fs::remove_dir_all(directory);
-    } else {
-        before = attributes(git_dir, index).await;
-    }
-    std::fs::create_dir_all(directory).map_err(GitError::NotRun)?;
+    std::fs::create_dir_all(directory).map_err(GitError::files(directory))?;
     // Whatever an action has made of it, this is no repository; git would leave one alone.
     let repository = directory.join(".git");
     let _ = std::fs::remove_dir_all(&repository).or_else(|_| std::fs::remove_file(&repository));
-    let read = || Git::at(git_dir, "read-tree").args(["--reset", "-u", tree]);
-    let laid_out = read().work_tree(directory, index).output().await;
-    if laid_out.is_err() && !is_new {
-        // The index may be damaged; without it everything is laid out anew.
-        std::fs::remove_file(index).map_err(GitError::NotRun)?;
-        return Box::pin(reset(directory, git_dir, tree, index, keep)).await;
+    if index.exists() {
+        if change(directory, git_dir, tree, index).await {
+            return clean(directory, git_dir, index, keep).await;
+        }
+        std::fs::remove_file(index).map_err(GitError::files(index))?;
     }
-    laid_out?;
-    if !is_new && attributes(git_dir, index).await != before {
-        // They may say of any file that it is to look otherwise, also of one that is the same.
-        std::fs::remove_file(index).map_err(GitError::NotRun)?;
-        return Box::pin(reset(directory, git_dir, tree, index, keep)).await;
-    }
+    // Without an index nothing is known about what lies there.
+    let (emptied, kept) = (directory.to_owned(), keep.to_vec());
+    let emptying = tokio::task::spawn_blocking(move || empty(&emptied, &emptied, &kept));
+    let emptied = emptying.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    emptied.map_err(GitError::files(directory))?;
+    read_tree(directory, git_dir, tree, index).await
+}
+
+/// Turns one tree into another; `false` if that may have left files as they must not be.
+async fn change(directory: &Path, git_dir: &Path, tree: &str, index: &Path) -> bool {
+    let before = attributes(git_dir, index).await;
+    // The index may be damaged. Attributes may say of any file that it is to look otherwise, also
+    // of one that is the same.
+    read_tree(directory, git_dir, tree, index).await.is_ok()
+        && attributes(git_dir, index).await == before
+}
+
+async fn read_tree(
+    directory: &Path,
+    git_dir: &Path,
+    tree: &str,
+    index: &Path,
+) -> Result<(), GitError> {
+    let read = Git::at(git_dir, "read-tree").args(["--reset", "-u", tree]);
+    read.work_tree(directory, index).output().await?;
     // Nobody works here yet, so files that are older now prove themselves next time.
     date_now(index);
-    if !is_new && !is_clean(directory, index, keep) {
-        remove_specials(directory, keep);
-        let mut clean = Git::at(git_dir, "clean").args(["-ffdxq"]).work_tree(directory, index);
-        for path in keep {
-            clean = clean.args(["-e", &format!("/{}", as_pattern(path.trim_matches('/')))]);
+    Ok(())
+}
+
+/// Removes what is no part of the tree.
+async fn clean(
+    directory: &Path,
+    git_dir: &Path,
+    index: &Path,
+    keep: &[String],
+) -> Result<(), GitError> {
+    if is_clean(directory, index, keep) {
+        return Ok(());
+    }
+    remove_specials(directory, keep);
+    let mut clean = Git::at(git_dir, "clean").args(["-ffdxq"]).work_tree(directory, index);
+    for path in keep {
+        clean = clean.args(["-e", &format!("/{}", as_pattern(path.trim_matches('/')))]);
+    }
+    clean.output().await.map(drop)
+}
+
+/// Removes everything below a folder of `root` but what is kept.
+fn empty(root: &Path, folder: &Path, keep: &[String]) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let (path, kind) = entry.and_then(|it| Ok((it.path(), it.file_type()?)))?;
+        let holds_kept = |it: &String| root.join(it.trim_matches('/')).starts_with(&path);
+        if is_kept(root, &path, keep) {
+            continue;
         }
-        clean.output().await?;
+        if !kind.is_dir() {
+            std::fs::remove_file(&path)?;
+        } else if keep.iter().any(holds_kept) {
+            empty(root, &path, keep)?;
+        } else {
+            std::fs::remove_dir_all(&path)?;
+        }
     }
     Ok(())
 }
@@ -348,6 +387,25 @@ mod tests {
         }
         let (unix, windows) = ("one\ntwo\n", "one\r\ntwo\r\n");
         assert_eq!(seen, [unix, windows, unix, windows]);
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_stays_whatever_becomes_of_the_index() {
+        let laid = Laid::out().await;
+        let cached = laid.directory().join("deep/cache/x");
+        std::fs::create_dir(laid.directory().join("deep/cache")).unwrap();
+        std::fs::write(&cached, "").unwrap();
+        let git_dir = laid.home.path().join("repo/.git");
+        let keep = ["deep/cache/".to_owned()];
+        for damage in [None, Some("")] {
+            match damage {
+                Some(bytes) => std::fs::write(laid.index(), bytes).unwrap(),
+                None => std::fs::remove_file(laid.index()).unwrap(),
+            }
+            std::fs::write(laid.directory().join("deep/left"), "").unwrap();
+            reset(&laid.directory(), &git_dir, &laid.tree, &laid.index(), &keep).await.unwrap();
+            assert!(cached.exists() && !laid.directory().join("deep/left").exists());
+        }
     }
 
     #[tokio::test]

@@ -36,7 +36,7 @@ pub(super) async fn run(
     let request = start_request(job, tools, files, &workspace, &secrets)?;
     fault::passed("before-supervisor");
     let result = tools.supervisor.run(&request).await.map_err(|error| {
-        failed(FailureType::SystemUnavailable, format!("cannot start a supervisor: {error}"))
+        failed(FailureType::SystemUnavailable, format!("cannot be supervised: {error}"))
     })?;
     finish(job, tools, files, &workspace, &secrets.to_mask(), result).await
 }

@@ -22,6 +22,8 @@ const PROTOCOL: u32 = 3;
 /// How long a runtime may take from its lock to its socket, and how often to look.
 const START_UP: std::time::Duration = std::time::Duration::from_secs(5);
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
+/// After a caller could not be let in.
+const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
 /// A board is at hand; an operation may have to ask git and wait for the disk.
 const BOARD: std::time::Duration = std::time::Duration::from_secs(5);
 const OPERATION: std::time::Duration = std::time::Duration::from_secs(30);
@@ -98,7 +100,12 @@ impl Listener {
                 () = cancel.cancelled() => break,
                 accepted = self.listener.accept() => accepted,
             };
-            let Ok((stream, _)) = accepted else { continue };
+            let Ok((stream, _)) = accepted else {
+                // Without a descriptor for it the caller stays at the door; looking at once again
+                // would be all that is done.
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+                continue;
+            };
             if !is_ours(&stream) {
                 continue;
             }
@@ -168,6 +175,8 @@ async fn answer(
                 tokio::select! {
                     () = cancel.cancelled() => return Ok(()),
                     changed = board.changed() => if changed.is_err() { return Ok(()) },
+                    // Nothing more is asked on this connection: whoever asked has gone.
+                    _ = request.fill_buf() => return Ok(()),
                 }
                 let newest = Arc::clone(&board.borrow_and_update());
                 send(&mut writer, Answer::Change(newest.change_since(&sent))).await?;

@@ -200,7 +200,7 @@ impl History {
 
     /// Returns the events after the given one, oldest first, each with its number.
     pub fn events_after(&self, number: i64) -> Result<Vec<(i64, Event)>, StoreError> {
-        let sql = "SELECT id, body FROM event WHERE id > ?1 ORDER BY id LIMIT 1000";
+        let sql = "SELECT id, body FROM event WHERE id > ?1 ORDER BY id";
         self.rows(sql, params![number], |row| Ok((row.get(0)?, parsed(row, 1)?)))
     }
 
@@ -215,6 +215,13 @@ impl History {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let pipeline = pipeline.map(PipelineName::as_str);
         self.rows(sql, params![pipeline, limit], |row| Ok((row.get(0)?, parsed(row, 1)?)))
+    }
+
+    /// Returns the number of the first event of an execution.
+    pub fn first_event_of(&self, execution: ExecutionId) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT min(id) FROM event WHERE execution = ?1";
+        let first = self.rows(sql, params![execution.to_string()], |row| row.get(0))?;
+        Ok(first.into_iter().next().flatten())
     }
 
     /// Returns the events of an execution, oldest first.

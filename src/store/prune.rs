@@ -74,7 +74,9 @@ pub fn forget(path: &Path, executions: &[ExecutionId]) -> Result<usize, StoreErr
         let transaction = connection.transaction_with_behavior(immediate()).map_err(failed)?;
         for id in some.iter().map(ToString::to_string) {
             for sql in [
-                "DELETE FROM event WHERE execution = ?1",
+                // The newest stays: its number must not be given to another, which would then seem
+                // to be in the snapshot.
+                "DELETE FROM event WHERE execution = ?1 AND id < (SELECT max(id) FROM event)",
                 "DELETE FROM action_execution WHERE execution = ?1",
                 "DELETE FROM execution WHERE id = ?1",
             ] {

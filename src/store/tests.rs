@@ -182,3 +182,14 @@ fn a_wildcard_is_no_execution_id() {
     assert!(history.find("%").unwrap().is_empty());
     assert!(history.find("").unwrap().is_empty());
 }
+
+#[test]
+fn what_is_recorded_after_the_newest_execution_was_forgotten_is_not_lost() {
+    let mut fixture = Fixture::new();
+    fixture.observe("a1");
+    let newest = *fixture.engine.state().executions.keys().next().unwrap();
+    forget(&fixture.path(), &[newest]).unwrap();
+    fixture.observe("b2");
+    let loaded = Store::open(&fixture.path()).unwrap().load().unwrap();
+    assert_eq!(&loaded.state, fixture.engine.state());
+}

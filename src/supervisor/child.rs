@@ -270,7 +270,7 @@ fn end_unstarted(directory: &Path, outcome: Outcome, now: Now) -> io::Result<Opt
     let (started_at_ms, ended_at_ms) = (now.epoch_ms, now.epoch_ms);
     protocol::write_result(directory, &JobResult { outcome, started_at_ms, ended_at_ms })?;
     let _ = std::fs::remove_file(directory.join(protocol::CONTROL));
-    super::announce(directory);
+    super::announce(directory, None);
     Ok(None)
 }
 

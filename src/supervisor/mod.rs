@@ -75,12 +75,8 @@ impl Supervisor {
             Ok(Some(child)) => self.children.push(child),
             // Somebody else has claimed this start; it is not ours to run.
             Ok(None) => {}
-            Err(error) => {
-                // Nothing was started and the reason could not be written either: say so to
-                // whoever listens, who will find no result and report that.
-                let _ = writeln!(io::stderr(), "stagegate supervisor: {error}");
-                announce(&request.directory);
-            }
+            // Nothing was started, and there may be no place to write down why.
+            Err(error) => announce(&request.directory, Some(error.to_string())),
         }
     }
 
@@ -89,7 +85,7 @@ impl Supervisor {
         self.children.retain_mut(|child| {
             let over = child.step(now());
             if over {
-                announce(child.directory());
+                announce(child.directory(), None);
             }
             !over
         });
@@ -125,8 +121,8 @@ impl Supervisor {
 }
 
 /// Tells the runtime that a job is over; if it is gone, the result file speaks for itself.
-fn announce(directory: &std::path::Path) {
-    let ended = Ended { directory: directory.to_owned() };
+fn announce(directory: &std::path::Path, error: Option<String>) {
+    let ended = Ended { directory: directory.to_owned(), error };
     if let Ok(mut line) = serde_json::to_vec(&ended) {
         line.push(b'\n');
         let mut stdout = io::stdout().lock();

@@ -51,6 +51,9 @@ pub struct StartRequest {
 #[derive(Serialize, Deserialize)]
 pub struct Ended {
     pub directory: PathBuf,
+    /// Why the job could not be started, where no result says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

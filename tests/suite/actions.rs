@@ -352,6 +352,30 @@ fn a_stopped_action_may_clean_up_even_when_its_shell_is_gone() {
 }
 
 #[test]
+fn a_pipe_inside_an_artifact_is_refused_by_name_and_any_other_name_is_kept() {
+    let action = |file: &str| {
+        let make = r#"commands = ["mkdir out", "mkfifo out/pipe", "touch \"out/$(printf 'caf\\351')\""]
+environment_variables = [{ name = "TOKEN", value = "env:MY_TOKEN", type = "SECRET" }]
+output_artifacts = [{ name = "out", base_directory = "out", files = ["FILE"] }]"#;
+        let count = "input_artifacts = [\"out\"]\ncommands = [\"test $(ls | wc -l) -eq 1\"]";
+        let stages = stage("Build", "make", &make.replace("FILE", file));
+        pipeline("p", "main", &(stages + &stage("Test", "count", count)))
+    };
+    let mut home = Home::with_pipeline(&action("**"));
+    home.environment.push(("MY_TOKEN".to_owned(), "hunter2".to_owned()));
+    let finished = home.run(&["run", "p"]);
+    assert_eq!(finished.code, 1, "{}", finished.stdout);
+    assert!(
+        finished.stdout.contains("out/pipe is a pipe, socket or device"),
+        "{}",
+        finished.stdout
+    );
+    home.write_pipeline(&action("caf*"));
+    let finished = home.run(&["run", "p"]);
+    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+}
+
+#[test]
 fn a_repository_inside_an_artifact_is_refused_by_name() {
     let (home, code) = run(&stage(
         "Build",

@@ -180,3 +180,22 @@ fn without_inotify_commits_are_seen_all_the_same() {
     watch.kill().unwrap();
     watch.wait().unwrap();
 }
+
+#[test]
+fn front_ends_that_are_gone_leave_nothing_behind() {
+    let home = Home::with_pipeline(&pipeline("p", "main", GATE));
+    let watch = home.watch();
+    let descriptors = || {
+        let folder = format!("/proc/{}/fd", watch.id());
+        std::fs::read_dir(folder).unwrap().count()
+    };
+    home.ok(&["status"]);
+    let before = eventually("all is quiet", || {
+        let count = descriptors();
+        (count == descriptors()).then_some(count)
+    });
+    for _ in 0..10 {
+        home.ok(&["status"]);
+    }
+    eventually("they are gone", || (descriptors() <= before).then_some(()));
+}
