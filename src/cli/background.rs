@@ -8,7 +8,7 @@ use super::{
     demo, init, output, serve,
 };
 use crate::{
-    host::{StateDir, background, environment},
+    host::{StateDir, background, environment, state_dir::StateDirError},
     runtime::{Ending, RuntimeHandle},
     tui,
 };
@@ -96,6 +96,7 @@ pub(super) async fn shutdown(state_dir: StateDir, arguments: Shutdown) -> Result
         (_, true) => Ending::Abandon,
         (false, false) => Ending::Now,
     };
+    let ended = state_dir.holder();
     handle.end(ending, environment::operator("cli")).await?;
     let mut board = handle.board();
     if ending == Ending::WhenIdle && board.borrow().running_actions() > 0 {
@@ -103,7 +104,8 @@ pub(super) async fn shutdown(state_dir: StateDir, arguments: Shutdown) -> Result
     }
     while board.changed().await.is_ok() {}
     let left = board.borrow().running_actions();
-    while state_dir.lock().is_err() {
+    // Until it lets go of the directory; whoever has it then may be the next runtime already.
+    while matches!(state_dir.lock(), Err(StateDirError::Served { pid, .. }) if pid == ended) {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
     let rest = match (ending, left) {

@@ -9,6 +9,7 @@ use super::{
     when,
 };
 use crate::{
+    ansi,
     engine::{Board, Refusal},
     host::{StateDir, clock},
     model::{ApprovalStatus, Timestamp},
@@ -51,10 +52,15 @@ async fn decide(
             effective_at,
         }
     };
-    let Operation::PutApprovalResult { stage, action, .. } = &operation else {
+    let Operation::PutApprovalResult { stage, action, token, .. } = &operation else {
         return Ok(Exit::Done);
     };
-    let done = format!("{stage}/{action} {}", status.as_str().to_lowercase());
+    let mut done = format!("{stage}/{action} {}", status.as_str().to_lowercase());
+    if let Some(at) = board.open_gates().find(|at| at.gate.token == *token) {
+        let (lane, revision) = (at.lane.lane.label(), &at.execution.revision);
+        let subject = ansi::one_line(revision.subject());
+        done.extend([": ", lane, " ", revision.id.short(), " ", &subject]);
+    }
     let receipt = submit(&handle, operation).await?;
     match receipt.effective_at {
         Some(at) => output::line(format!(
@@ -112,6 +118,9 @@ fn by_token(
     })
 }
 
+/// Among how many executions the newest of a lane is looked for.
+const LOOKED_AT: usize = 100;
+
 /// Says what became of the gate somebody wanted to decide at: who was faster, or what is newer.
 fn explain(
     handle: &RuntimeHandle,
@@ -123,8 +132,12 @@ fn explain(
         let history = handle.history().ok()?;
         let executions = match &arguments.selection.execution {
             Some(prefix) => history.find(prefix).ok()?,
-            None => history.executions(&target.pipeline, 5).ok()?,
+            None => history.executions(&target.pipeline, LOOKED_AT).ok()?,
         };
+        // Whoever comes too early is not told of an execution before.
+        let lane = arguments.selection.lane.as_ref();
+        let in_lane = executions.into_iter().filter(|it| lane.is_none_or(|lane| it.lane == *lane));
+        let executions: Vec<_> = in_lane.take(1).collect();
         if arguments.selection.execution.is_some()
             && let [execution] = executions.as_slice()
             && let Some(by) = &execution.superseded_by

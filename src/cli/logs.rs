@@ -15,6 +15,8 @@ use crate::{
 
 const PIECE: u64 = 1 << 16;
 const BLOCK: u64 = 1 << 18;
+/// While actions may write. A stop may wait for them.
+const UNDER_WAY: [ExecutionStatus; 2] = [ExecutionStatus::InProgress, ExecutionStatus::Stopping];
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -42,7 +44,7 @@ pub(super) async fn logs(state_dir: StateDir, arguments: Logs) -> Result<Exit, F
         let over = history
             .find(&execution.id)?
             .first()
-            .is_none_or(|it| it.status != ExecutionStatus::InProgress.as_str());
+            .is_none_or(|it| UNDER_WAY.iter().all(|status| it.status != status.as_str()));
         let actions: Vec<_> = history.actions(&execution.id)?.into_iter().filter(wanted).collect();
         if actions.is_empty() && over {
             let words = format!("no action {} in this execution", target.unwrap_or_default());

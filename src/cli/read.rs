@@ -316,7 +316,9 @@ fn print_tests(reports: &Reports) {
 }
 
 fn print_action(action: &ActionRecord) {
-    let elapsed = action.updated_at.since(action.started_at);
+    let in_progress = action.status == ActionStatus::InProgress.as_str();
+    let until = if in_progress { clock::now() } else { action.updated_at };
+    let elapsed = until.since(action.started_at);
     let place = format!("{}/{}", action.stage, action.action);
     let again =
         if action.attempt > 1 { format!(" (attempt {})", action.attempt) } else { String::new() };

@@ -154,8 +154,8 @@ impl Ending {
                 self.rejected |= decision.status == ApprovalStatus::Rejected;
                 None
             }
-            Fact::ActionFailed { error, .. } => {
-                self.timed_out |= error.message.contains("timed out");
+            Fact::ActionFailed { error, .. } | Fact::RuleFailed { error, .. } => {
+                self.timed_out |= error.timed_out;
                 None
             }
             // What was before counts no more.

@@ -60,6 +60,22 @@ pub(super) fn known_lane(cards: &[&PipelineCard], name: &str) -> Result<(), Fail
     Err(Failure::usage(format!("there is no lane {name}")).hint(hint))
 }
 
+/// Returns the pipeline, if it has the stage and the lane that are named.
+fn known<'a>(
+    board: &'a Board,
+    target: &Target,
+    selection: &Selection,
+) -> Result<&'a PipelineCard, Failure> {
+    let card = pipeline(board, &target.pipeline)?;
+    if let Some(name) = &target.stage {
+        stage(card, name)?;
+    }
+    if let Some(name) = &selection.lane {
+        known_lane(&[card], name)?;
+    }
+    Ok(card)
+}
+
 fn matches(selection: &Selection, lane: &LaneCard, execution: &ExecutionCard) -> bool {
     let id = execution.id.to_string();
     selection.execution.as_ref().is_none_or(|prefix| id.starts_with(prefix.as_str()))
@@ -96,13 +112,7 @@ pub(super) fn open_gate<'a>(
     target: &Target,
     selection: &Selection,
 ) -> Result<GateAt<'a>, Failure> {
-    let card = pipeline(board, &target.pipeline)?;
-    if let Some(name) = &target.stage {
-        stage(card, name)?;
-    }
-    if let Some(name) = &selection.lane {
-        known_lane(&[card], name)?;
-    }
+    known(board, target, selection)?;
     let gates = board.open_gates().filter(|at| {
         at.pipeline.name == target.pipeline
             && target.stage.as_ref().is_none_or(|stage| at.stage.name.as_str() == stage)
@@ -122,10 +132,19 @@ pub(super) fn alive<'a>(
     target: &Target,
     selection: &Selection,
 ) -> Result<&'a ExecutionCard, Failure> {
-    let card = pipeline(board, &target.pipeline)?;
+    let card = known(board, target, selection)?;
+    let is_there = |lane: &LaneCard, execution: &ExecutionCard| {
+        target.stage.as_ref().is_none_or(|name| {
+            let mut stages = lane.stages.iter().filter(|it| it.name.as_str() == name);
+            stages.any(|it| it.execution.as_ref().is_some_and(|it| it.id == execution.id))
+        })
+    };
     let executions = card.lanes.iter().flat_map(|lane| lane.alive.iter().map(move |it| (lane, it)));
-    let found = executions.filter(|(lane, it)| matches(selection, lane, it)).collect();
-    let none = nothing(target, selection, "is under way");
+    let meant = |(lane, it): &(&LaneCard, &ExecutionCard)| {
+        matches(selection, lane, it) && is_there(lane, it)
+    };
+    let found = executions.filter(meant).collect();
+    let none = nothing(target, selection, "is under way there");
     Ok(only(found, |(lane, it)| words(lane, it), none)?.1)
 }
 
@@ -135,7 +154,7 @@ pub(super) fn retryable<'a>(
     target: &Target,
     selection: &Selection,
 ) -> Result<(&'a StageCard, &'a ExecutionCard), Failure> {
-    let card = pipeline(board, &target.pipeline)?;
+    let card = known(board, target, selection)?;
     let failed = |stage: &StageCard| {
         matches!(stage.status, Some(StageStatus::Failed | StageStatus::Stopped))
     };
@@ -173,10 +192,7 @@ pub(super) fn with_condition<'a>(
     selection: &Selection,
     condition: impl Fn(&StageCard) -> Option<ConditionType>,
 ) -> Result<(&'a StageCard, &'a ExecutionCard, ConditionType), Failure> {
-    let card = pipeline(board, &target.pipeline)?;
-    if let Some(name) = &target.stage {
-        stage(card, name)?;
-    }
+    let card = known(board, target, selection)?;
     let stages = card.lanes.iter().flat_map(|lane| lane.stages.iter().map(move |it| (lane, it)));
     let found = stages
         .filter(|(_, it)| target.stage.as_ref().is_none_or(|name| it.name.as_str() == name))

@@ -187,10 +187,10 @@ impl Engine {
                 },
                 ApprovalStatus::Rejected => Fact::ActionFailed {
                     action,
-                    error: ErrorDetails {
-                        code: FailureType::JobFailed,
-                        message: format!("rejected by {}: {summary}", decision.by),
-                    },
+                    error: ErrorDetails::new(
+                        FailureType::JobFailed,
+                        format!("rejected by {}: {summary}", decision.by),
+                    ),
                 },
             });
         }
@@ -222,5 +222,5 @@ impl Engine {
 }
 
 pub(super) fn configuration_error(message: String) -> ErrorDetails {
-    ErrorDetails { code: FailureType::ConfigurationError, message }
+    ErrorDetails::new(FailureType::ConfigurationError, message)
 }

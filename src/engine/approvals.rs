@@ -6,7 +6,7 @@ use super::{
 };
 use crate::model::{
     ActionName, ActionStatus, ApprovalDecision, ApprovalStatus, ApprovalToken, ErrorDetails,
-    FailureType, Operator, PipelineName, Span, StageName, Timestamp,
+    Operator, PipelineName, Span, StageName, Timestamp,
 };
 
 pub(super) struct Gate {
@@ -243,10 +243,7 @@ impl Engine {
         let fact = if result.is_some_and(|it| it == "SKIP") {
             Fact::ActionAbandoned { action }
         } else {
-            let error = ErrorDetails {
-                code: FailureType::JobFailed,
-                message: "the approval timed out without a decision".to_owned(),
-            };
+            let error = ErrorDetails::timed_out("the approval timed out without a decision");
             Fact::ActionFailed { action, error }
         };
         self.record(step, pipeline, fact);

@@ -166,10 +166,7 @@ impl Engine {
             Ok(true) => Fact::RuleSucceeded { rule, summary: check.words() },
             Ok(false) => {
                 let message = format!("{} does not hold", check.words());
-                Fact::RuleFailed {
-                    rule,
-                    error: ErrorDetails { code: FailureType::JobFailed, message },
-                }
+                Fact::RuleFailed { rule, error: ErrorDetails::new(FailureType::JobFailed, message) }
             }
             Err(problem) => Fact::RuleFailed { rule, error: configuration_error(problem) },
         };
@@ -191,9 +188,9 @@ impl Engine {
             let summary = "the window is open".to_owned();
             return self.record(step, pipeline, Fact::RuleSucceeded { rule, summary });
         }
-        let failed = |message: String| ErrorDetails { code: FailureType::JobFailed, message };
+        let failed = |message: String| ErrorDetails::new(FailureType::JobFailed, message);
         if expires_at.is_some_and(|at| at <= step.at) {
-            let error = failed("timed out waiting for the window to open".to_owned());
+            let error = ErrorDetails::timed_out("timed out waiting for the window to open");
             return self.fail_rule(step, pipeline, rule, error);
         }
         match window.opens_after(step.at) {

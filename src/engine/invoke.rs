@@ -113,7 +113,7 @@ impl Engine {
         } else {
             let status = status.map_or("gone", ExecutionStatus::as_str);
             let message = format!("execution {} is {status}", child.short());
-            let error = ErrorDetails { code: FailureType::JobFailed, message };
+            let error = ErrorDetails::new(FailureType::JobFailed, message);
             self.fail_action(step, &home.pipeline, parent, error);
         }
     }

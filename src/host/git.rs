@@ -159,9 +159,14 @@ impl Git {
     }
 
     /// Runs a command whose exit code is its answer.
-    pub async fn succeeds(mut self) -> Result<bool, GitError> {
+    pub async fn succeeds(self) -> Result<bool, GitError> {
+        Ok(self.exit_code().await? == Some(0))
+    }
+
+    /// Runs a command whose exit code is its answer, where there are more than two.
+    pub async fn exit_code(mut self) -> Result<Option<i32>, GitError> {
         let status = self.command.stdout(Stdio::null()).stderr(Stdio::null()).status().await;
-        Ok(status.map_err(GitError::NotRun)?.success())
+        Ok(status.map_err(GitError::NotRun)?.code())
     }
 
     async fn feed(mut self, input: Option<Vec<u8>>) -> Result<Vec<u8>, GitError> {

@@ -24,8 +24,6 @@ const REFS: [&str; 2] = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*
 /// Is there once a fetch has succeeded.
 const FETCHED: &str = "fetched";
 const ENDING: &str = "mirror";
-/// Longer names are cut off; the file system allows 255 bytes.
-const LONGEST_NAME: usize = 200;
 /// Nothing is ever thrown away that a release may need; a server that falls silent is given up.
 const CONFIGURATION: [(&str, &str); 5] = [
     ("fetch.writeCommitGraph", "false"),
@@ -46,10 +44,7 @@ pub struct Mirror {
 impl Mirror {
     /// Returns the mirror of a URL in `root`: a folder whose name tells people whose it is.
     pub fn of(url: &str, root: &Path) -> Self {
-        let mut name = folder_name(url);
-        if name.len() > LONGEST_NAME {
-            name = format!("{}-{:016x}", &name[..LONGEST_NAME], fingerprint(url));
-        }
+        let name = folder_name(url);
         Self { url: url.to_owned(), directory: root.join(format!("{name}.{ENDING}")) }
     }
 
@@ -237,13 +232,6 @@ fn remove_left_locks(directory: &Path) {
         let _ = std::fs::remove_file(path);
     }
     let _ = std::fs::remove_file(directory.join("gc.pid"));
-}
-
-/// Tells long names apart (FNV-1a, so that it stays the same for ever).
-fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

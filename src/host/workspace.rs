@@ -87,6 +87,9 @@ impl Workspace {
     }
 }
 
+/// Longer names are cut off; the file system allows 255 bytes, of which some say what it is.
+const LONGEST_NAME: usize = 200;
+
 /// Turns a name into one path component: branch names have slashes, and `..` must not climb.
 pub(super) fn folder_name(name: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -101,10 +104,20 @@ pub(super) fn folder_name(name: &str) -> String {
             }
         }
     }
+    if folder.len() > LONGEST_NAME {
+        folder = format!("{}-{:016x}", &folder[..LONGEST_NAME], fingerprint(name));
+    }
     match folder.as_str() {
         "" | "." | ".." => folder.replace('.', "%2e") + "%",
         _ => folder,
     }
+}
+
+/// Tells long names apart (FNV-1a, so that it stays the same for ever).
+fn fingerprint(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
@@ -127,8 +140,10 @@ mod tests {
 
     #[test]
     fn every_name_becomes_one_component_of_its_own() {
-        let names = ["main", "feature/x", "feature%2fx", "..", ".", "", "a b", "ü"];
+        let (long, longer) = ("長".repeat(29), "長".repeat(30));
+        let names = ["main", "feature/x", "feature%2fx", "..", ".", "", "a b", "ü", &long, &longer];
         let folders: Vec<_> = names.iter().map(|name| folder_name(name)).collect();
+        assert!(folders.iter().all(|it| it.len() < 230));
         assert_eq!(folders[1], "feature%2fx");
         assert_eq!(folders[2], "feature%252fx");
         let distinct: std::collections::BTreeSet<_> = folders.iter().collect();

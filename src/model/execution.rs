@@ -75,6 +75,19 @@ pub struct Trigger {
 pub struct ErrorDetails {
     pub code: FailureType,
     pub message: String,
+    /// What it waited for did not come in time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timed_out: bool,
+}
+
+impl ErrorDetails {
+    pub fn new(code: FailureType, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), timed_out: false }
+    }
+
+    pub fn timed_out(message: impl Into<String>) -> Self {
+        Self { timed_out: true, ..Self::new(FailureType::JobFailed, message) }
+    }
 }
 
 /// What an operator answered, kept for ever.

@@ -51,7 +51,7 @@ pub enum JobReport {
 
 impl JobReport {
     pub fn failed(code: FailureType, message: impl Into<String>) -> Self {
-        Self::Failed(ErrorDetails { code, message: message.into() })
+        Self::Failed(ErrorDetails::new(code, message))
     }
 }
 

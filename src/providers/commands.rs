@@ -247,7 +247,9 @@ async fn report(
         ),
         Outcome::Exited { code } => Some(format!("exit code {code}")),
         Outcome::Signaled { signal } => Some(format!("ended by signal {signal}")),
-        Outcome::TimedOut => Some(format!("timed out after {timeout}")),
+        Outcome::TimedOut => {
+            return Err(ErrorDetails::timed_out(format!("timed out after {timeout}")));
+        }
         Outcome::LogLost { reason } => Some(format!("the log cannot be written: {reason}")),
         Outcome::Stopped => Some("stopped by an operator".to_owned()),
         Outcome::NotStarted { reason } => {

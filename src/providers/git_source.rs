@@ -151,7 +151,8 @@ impl Source {
             (&self.branch, self.refs, objects.as_mut())
         {
             match open.read(&format!("refs/heads/{branch}")).await {
-                Ok(None) => return Ok(Vec::new()),
+                // There is no such branch, or no object where it leads, which is another thing.
+                Ok(None) => {}
                 Ok(Some((id, content))) => {
                     if let Some(head) = parse_commit(&content, id, branch, &self.action, git_dir) {
                         return Ok(vec![head]);

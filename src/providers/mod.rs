@@ -58,5 +58,5 @@ pub fn stop(directory: &Path) -> std::io::Result<()> {
 }
 
 fn failed(code: FailureType, message: impl Into<String>) -> ErrorDetails {
-    ErrorDetails { code, message: message.into() }
+    ErrorDetails::new(code, message)
 }

@@ -2,7 +2,7 @@
 //! pipeline's last good version.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -183,6 +183,8 @@ pub(super) struct Keeper {
     /// Where mirrors of remote repositories lie.
     mirrors: PathBuf,
     known: BTreeMap<PathBuf, Reading>,
+    /// The pipeline that each file declared last.
+    declared: BTreeMap<PathBuf, PipelineName>,
     /// Files that were not there at the last look.
     missing: BTreeMap<PathBuf, Instant>,
     repositories: BTreeMap<PathBuf, (Vec<refs::Watched>, AbortOnDropHandle<()>)>,
@@ -196,8 +198,8 @@ impl Keeper {
         published: watch::Receiver<Published>,
         mirrors: PathBuf,
     ) -> Self {
-        let (known, missing, repositories) = Default::default();
-        let mut keeper = Self { inbox, published, mirrors, known, missing, repositories };
+        let (known, declared, missing, repositories) = Default::default();
+        let mut keeper = Self { inbox, published, mirrors, known, declared, missing, repositories };
         keeper.take(first).await;
         keeper
     }
@@ -208,14 +210,14 @@ impl Keeper {
     }
 
     async fn take(&mut self, readings: Readings) {
-        self.forget_missing(&readings);
+        self.forget_missing(&readings).await;
         for (path, reading) in readings.0 {
             if self.known.get(&path) == Some(&reading) {
                 continue;
             }
             match &reading {
                 Ok(pipeline) => self.load(pipeline.clone()).await,
-                Err(problems) => self.note_problems(&path, Some(problems.summary())).await,
+                Err(problems) => self.note(&path, Some(problems.summary())).await,
             }
             self.known.insert(path, reading);
         }
@@ -223,20 +225,19 @@ impl Keeper {
         self.watch_repositories();
     }
 
-    fn forget_missing(&mut self, readings: &Readings) {
+    async fn forget_missing(&mut self, readings: &Readings) {
         let there = |path: &PathBuf| readings.0.contains_key(path);
         self.missing.retain(|path, _| !there(path));
         for path in self.known.keys().filter(|path| !there(path)) {
             self.missing.entry(path.clone()).or_insert_with(Instant::now);
         }
-        let Self { known, missing, .. } = self;
-        missing.retain(|path, since| {
-            let gone = since.elapsed() >= REPLACED;
-            if gone {
-                known.remove(path);
-            }
-            !gone
-        });
+        let gone = self.missing.iter().filter(|(_, since)| since.elapsed() >= REPLACED);
+        let gone: Vec<_> = gone.map(|(path, _)| path.clone()).collect();
+        for path in gone {
+            self.missing.remove(&path);
+            self.known.remove(&path);
+            self.note(&path, None).await;
+        }
     }
 
     /// Tells whether the file of a definition is served and still declares it, as far as it can be
@@ -259,32 +260,35 @@ impl Keeper {
             Ok(Ok(_)) | Err(_) => None,
         };
         crate::fault::passed("definition-loaded");
-        self.note_problems(&path, None).await;
-        let origin = Origin::File(path.clone());
-        let notice = refused.map(|text| Notice {
-            severity: Severity::Problem,
-            text: format!("{}: {text}", path.display()),
-        });
-        if notice.is_none() {
-            let (pipeline, origin, notice) = (Some(name), origin.clone(), None);
-            let _ = self.inbox.send(Message::Notice { pipeline, origin, notice }).await;
-        }
-        let _ = self.inbox.send(Message::Notice { pipeline: None, origin, notice }).await;
+        let Some(refusal) = refused else {
+            self.declared.insert(path.clone(), name);
+            return self.note(&path, None).await;
+        };
+        self.declared.remove(&path);
+        self.note(&path, Some(format!("{}: {refusal}", path.display()))).await;
     }
 
-    /// Puts a problem on the pipeline that the file defined so far, else on the board itself.
-    async fn note_problems(&self, path: &Path, words: Option<String>) {
+    /// Puts a problem of a file on the pipeline that it declared last, else on the board itself,
+    /// and takes what was said of the file before off everything else.
+    async fn note(&self, path: &Path, problem: Option<String>) {
         let definitions = Arc::clone(&self.published.borrow().definitions);
-        let pipeline = definitions.values().find(|it| it.file == path).map(|it| it.name.clone());
-        let notice = words.map(|text| Notice {
-            severity: Severity::Problem,
-            text: match &pipeline {
-                Some(_) => format!("{text}; the last good version stays"),
-                None => text,
-            },
-        });
-        let origin = Origin::File(path.to_owned());
-        let _ = self.inbox.send(Message::Notice { pipeline, origin, notice }).await;
+        let of_file = definitions.values().filter(|it| it.file == path).map(|it| &it.name);
+        let of_file: Vec<_> = of_file.cloned().collect();
+        let owner = self.declared.get(path).or(of_file.first()).cloned();
+        let mut about: BTreeSet<_> = of_file.into_iter().map(Some).collect();
+        about.extend([None, owner.clone()]);
+        for pipeline in about {
+            let words = problem.clone().filter(|_| pipeline == owner);
+            let notice = words.map(|text| Notice {
+                severity: Severity::Problem,
+                text: match &pipeline {
+                    Some(_) => format!("{text}; the last good version stays"),
+                    None => text,
+                },
+            });
+            let origin = Origin::File(path.to_owned());
+            let _ = self.inbox.send(Message::Notice { pipeline, origin, notice }).await;
+        }
     }
 
     /// Says of pipelines that nobody watches their commits now, and why.

@@ -94,14 +94,25 @@ struct Plan {
 
 /// Removes what is no longer kept; with `dry_run` it only says what that would be.
 pub async fn collect(tools: Arc<Tools>, dry_run: bool) -> Result<Removed, GcError> {
-    let planned = {
+    let collecting = {
         let tools = Arc::clone(&tools);
-        tokio::task::spawn_blocking(move || plan(&tools, clock::now()))
+        // Many folders, large ones among them.
+        tokio::task::spawn_blocking(move || {
+            let plan = plan(&tools, clock::now())?;
+            remove(&tools, &plan, dry_run).map(|removed| (removed, plan))
+        })
     };
-    let plan = match planned.await {
-        Ok(plan) => plan?,
+    let (removed, plan) = match collecting.await {
+        Ok(collected) => collected?,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
+    if !dry_run && plan.artifacts.count > 0 {
+        tools.artifacts.keep_only(&plan.kept_trees).await?;
+    }
+    Ok(removed)
+}
+
+fn remove(tools: &Tools, plan: &Plan, dry_run: bool) -> Result<Removed, GcError> {
     let mut removed = Removed {
         executions: plan.executions.len(),
         artifacts: plan.artifacts,
@@ -126,9 +137,6 @@ pub async fn collect(tools: Arc<Tools>, dry_run: bool) -> Result<Removed, GcErro
     }
     if !dry_run {
         removed.executions = store::forget(&tools.state_dir.database(), &plan.executions)?;
-        if plan.artifacts.count > 0 {
-            tools.artifacts.keep_only(&plan.kept_trees).await?;
-        }
     }
     Ok(removed)
 }

@@ -217,13 +217,12 @@ pub(super) async fn compare(
         Some(deployed) if deployed.id == candidate.id => Relation::Same,
         Some(deployed) => {
             let range = ["--is-ancestor", deployed.id.as_str(), candidate.id.as_str()];
-            let there = [&deployed.id, &candidate.id].map(|id| format!("{id}^{{commit}}"));
-            let git = |name| Git::at(&candidate.git_dir, name);
-            let both = git("rev-parse").args(["--verify", "--quiet"]).args(&there[..1]).succeeds();
-            match (both.await, git("merge-base").args(range).succeeds().await) {
-                (Ok(true), Ok(true)) => Relation::Newer,
-                (Ok(true), Ok(false)) => Relation::Downgrade,
-                (Ok(false) | Err(_), _) | (_, Err(_)) => Relation::Unknown,
+            let ask = Git::at(&candidate.git_dir, "merge-base").args(range);
+            match ask.exit_code().await {
+                Ok(Some(0)) => Relation::Newer,
+                Ok(Some(1)) => Relation::Downgrade,
+                // Git does not have both of them any more.
+                Ok(_) | Err(_) => Relation::Unknown,
             }
         }
     };

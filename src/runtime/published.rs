@@ -109,6 +109,9 @@ impl Publisher {
         changed: &BTreeSet<PipelineName>,
         news: News,
     ) {
+        if news == News::Redefined {
+            self.forget_sources(engine);
+        }
         for name in changed {
             let Some(mut card) = engine.pipeline_card(name) else {
                 self.forget(name);
@@ -142,6 +145,19 @@ impl Publisher {
                 published.board = Arc::new(board);
             }
             another
+        });
+    }
+
+    /// Takes off what was said about source actions that are no more.
+    fn forget_sources(&mut self, engine: &Engine) {
+        self.notices.retain(|(pipeline, origin), _| match (pipeline, origin) {
+            (Some(name), Origin::Source(action) | Origin::Remote(action)) => {
+                let pipeline = engine.state().pipelines.get(name);
+                pipeline.is_some_and(|it| {
+                    it.definition.source_actions().any(|source| source.name == *action)
+                })
+            }
+            _ => true,
         });
     }
 

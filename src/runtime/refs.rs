@@ -18,9 +18,10 @@ use crate::{
         Input,
         board::{Notice, Severity},
     },
-    host::{Objects, git},
+    host::{GitError, Objects, git},
     model::{ActionName, PipelineName, SourceRevision, WatchedRefs},
     providers::git_source::{BranchName, Source},
+    words::with_causes,
 };
 
 /// How often file times are looked at in case an event was lost.
@@ -54,23 +55,41 @@ pub(super) async fn watch(
 
 async fn watch_here(repository: &Path, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
     loop {
-        if let Ok(git_dir) = git::common_dir(repository).await {
-            watch_repository(&git_dir, watched, inbox).await;
-        } else {
-            let problem = (Severity::Problem, describe_missing(repository));
-            tell_all(inbox, watched, Origin::Source, Some(problem)).await;
+        let problem = match git::common_dir(repository).await {
+            Ok(git_dir) => {
+                let ended = watch_repository(&git_dir, watched, inbox).await;
+                // Where it has gone, the next look says so in better words.
+                let is_there = |_: &GitError| git_dir.exists();
+                ended.err().filter(is_there).map(|error| unreadable(repository, &error))
+            }
+            Err(error) => Some(unusable(repository, &error)),
+        };
+        if let Some(words) = problem {
+            tell_all(inbox, watched, Origin::Source, Some((Severity::Problem, words))).await;
         }
         tokio::time::sleep(RETRY).await;
     }
 }
 
-fn describe_missing(repository: &Path) -> String {
+fn unusable(repository: &Path, error: &GitError) -> String {
     let path = repository.display();
-    if repository.exists() {
-        format!("{path} is not a git repository: run `git init` there or correct RepositoryPath")
-    } else {
-        format!("{path} does not exist: correct RepositoryPath or create it")
+    if !repository.exists() {
+        return format!("{path} does not exist: correct RepositoryPath or create it");
     }
+    match error {
+        GitError::Failed { message, .. }
+            if message.iter().any(|line| line.contains("not a git repository")) =>
+        {
+            format!(
+                "{path} is not a git repository: run `git init` there or correct RepositoryPath"
+            )
+        }
+        error => unreadable(repository, error),
+    }
+}
+
+fn unreadable(repository: &Path, error: &GitError) -> String {
+    format!("{} cannot be read: {}; it is tried again", repository.display(), with_causes(error))
 }
 
 /// Takes a head that has not moved from what was seen before, so that everybody keeps one copy.
@@ -88,8 +107,12 @@ fn with_known(
     known.collect()
 }
 
-/// Returns when the repository is gone or has become another one.
-async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
+/// Returns when the repository is gone, has become another one or cannot be read.
+async fn watch_repository(
+    git_dir: &Path,
+    watched: &[Watched],
+    inbox: &mpsc::Sender<Message>,
+) -> Result<(), GitError> {
     let wake = Arc::new(Notify::new());
     // Without inotify (its limits, network file systems) looking does all the work.
     let watcher = start_watcher(git_dir, Arc::clone(&wake)).ok();
@@ -98,15 +121,13 @@ async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sen
     let mut objects = Objects::open(git_dir).ok();
     let mut look = Look::new(watched, inbox);
     loop {
-        match look.again(git_dir, &mut objects).await {
-            None => return,
-            Some(true) => tokio::time::sleep(BREATH).await,
-            Some(false) => {
-                let _ = tokio::time::timeout(pause, wake.notified()).await;
-                if identity.is_none() || inode(git_dir) != identity {
-                    return;
-                }
-            }
+        if look.again(git_dir, &mut objects).await? {
+            tokio::time::sleep(BREATH).await;
+            continue;
+        }
+        let _ = tokio::time::timeout(pause, wake.notified()).await;
+        if identity.is_none() || inode(git_dir) != identity {
+            return Ok(());
         }
     }
 }
@@ -124,20 +145,19 @@ impl<'a> Look<'a> {
         Self { watched, inbox, seen: BTreeMap::new(), fingerprint: None }
     }
 
-    /// Reads the refs if one may have moved, which it tells, and reports what has. Nothing if they
-    /// cannot be read.
+    /// Reads the refs if one may have moved, which it tells, and reports what has.
     pub(super) async fn again(
         &mut self,
         git_dir: &Path,
         objects: &mut Option<Objects>,
-    ) -> Option<bool> {
+    ) -> Result<bool, GitError> {
         let fingerprint = fingerprint(git_dir);
         if self.fingerprint.replace(fingerprint) == Some(fingerprint) {
-            return Some(false);
+            return Ok(false);
         }
         for (position, watched) in self.watched.iter().enumerate() {
             let (pipeline, source) = watched;
-            let heads = source.heads_from(git_dir, objects).await.ok()?;
+            let heads = source.heads_from(git_dir, objects).await?;
             let before = self.seen.get(&position);
             let heads = with_known(heads, before.map_or(&[], Vec::as_slice));
             if before == Some(&heads) {
@@ -148,9 +168,9 @@ impl<'a> Look<'a> {
             self.seen.insert(position, heads.clone());
             let (pipeline, action) = (pipeline.clone(), source.action.clone());
             let observed = Input::SourceObserved { pipeline, action, heads };
-            self.inbox.send(input(observed)).await.ok()?;
+            let _ = self.inbox.send(input(observed)).await;
         }
-        Some(true)
+        Ok(true)
     }
 }
 
