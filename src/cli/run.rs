@@ -199,7 +199,7 @@ async fn at_gate(
     let review = handle.review(at).await;
     output::say(format!(
         "{target}: {} by {}, {} +{} -{}",
-        words::count(review.commit_count, "commit"),
+        words::count(review.coming, "commit"),
         words::count(review.authors, "author"),
         words::count(review.files.len(), "file"),
         review.added(),

@@ -96,13 +96,16 @@ impl Engine {
         rollback.or_else(first)
     }
 
-    /// Returns the slot that has waited for a lock longest and could take it now.
+    /// Returns the slot that has waited for a lock longest and could take it now. A rollback goes
+    /// before all others: what it undoes is out there.
     pub(super) fn first_in_queue(&self, lock: &LockName) -> Option<SlotKey> {
         let queue = self.state.lock_queues.get(lock)?;
-        let wants = |key: &&SlotKey| {
-            self.candidate(key).is_some_and(|it| it.lock_of(&key.stage) == Some(lock))
+        let candidates = || {
+            let candidates = queue.values().filter_map(|key| Some((key, self.candidate(key)?)));
+            candidates.filter(|(key, it)| it.lock_of(&key.stage) == Some(lock))
         };
-        queue.values().find(wants).cloned()
+        let rollback = candidates().find(|(_, it)| it.is_rollback());
+        rollback.or_else(|| candidates().next()).map(|(key, _)| key.clone())
     }
 
     /// Marks whoever may now take a lock that is free.

@@ -180,7 +180,7 @@ impl LogReader {
 }
 
 /// What stands in the lines that people look for first.
-const ERRORS: [&str; 10] = [
+const ERRORS: [&str; 12] = [
     "error:",
     "error[",
     "Error:",
@@ -189,6 +189,8 @@ const ERRORS: [&str; 10] = [
     "FAILED",
     "fatal:",
     "FAIL ",
+    "FAIL:",
+    "make: *** [",
     "Traceback (most recent",
     "not found",
 ];

@@ -18,8 +18,11 @@ const LISTED_WITHOUT_RANGE: usize = 20;
 #[derive(Clone, Debug)]
 pub struct Review {
     pub comparison: Comparison,
+    /// What comes, newest first, then what would be lost.
     pub commits: Vec<Commit>,
-    pub commit_count: usize,
+    pub coming: usize,
+    pub lost: usize,
+    /// Of the commits that are listed.
     pub authors: usize,
     pub files: Vec<FileChange>,
     /// Why the change could not be read, if it could not.
@@ -33,6 +36,8 @@ pub struct Commit {
     pub author: String,
     pub at: Timestamp,
     pub badges: BTreeSet<Badge>,
+    /// It is deployed, and what waits does not have it.
+    pub is_lost: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,63 +122,58 @@ pub(super) async fn review(at: GateAt<'_>) -> Review {
     let deployed = at.stage.last_success.as_ref().map(|it| &*it.revision);
     let candidate = &at.execution.revision;
     let comparison = compare(deployed, candidate).await;
-    let range = Range::of(&comparison, deployed, candidate);
-    let (commits, files) = tokio::join!(commits(&range, candidate), files(&range, candidate));
+    let relation = comparison.relation;
+    let deployed = deployed
+        .filter(|_| matches!(relation, Relation::Newer | Relation::Same | Relation::Downgrade));
+    let (commits, files) = tokio::join!(commits(deployed, candidate), files(deployed, candidate));
     let problem = commits.as_ref().err().or(files.as_ref().err()).map(ToString::to_string);
-    let mut commits = commits.unwrap_or_default();
-    let commit_count = commits.len();
+    let (commits, coming, lost) = commits.unwrap_or_default();
     let authors: BTreeSet<_> = commits.iter().map(|it| it.author.as_str()).collect();
     let authors = authors.len();
-    commits.truncate(LISTED);
-    Review { comparison, commits, commit_count, authors, files: files.unwrap_or_default(), problem }
+    let files = files.unwrap_or_default();
+    Review { comparison, commits, coming, lost, authors, files, problem }
 }
 
-/// What git is asked to compare. Going back, the commits shown are those that would be lost.
-struct Range {
-    log: String,
-    limit: Option<usize>,
-    from: Option<String>,
+/// Returns the commits that come and those that would be lost, with how many there are of either.
+async fn commits(
+    deployed: Option<&SourceRevision>,
+    candidate: &SourceRevision,
+) -> Result<(Vec<Commit>, usize, usize), GitError> {
+    let Some(deployed) = deployed else {
+        let commits = log(candidate, candidate.id.as_str(), LISTED_WITHOUT_RANGE).await?;
+        let count = commits.len();
+        return Ok((commits, count, 0));
+    };
+    let coming = format!("{}..{}", deployed.id, candidate.id);
+    let lost = format!("{}..{}", candidate.id, deployed.id);
+    let (mut commits, gone) =
+        (log(candidate, &coming, LISTED).await?, log(candidate, &lost, LISTED).await?);
+    commits.extend(gone.into_iter().map(|it| Commit { is_lost: true, ..it }));
+    Ok((commits, count(candidate, &coming).await?, count(candidate, &lost).await?))
 }
 
-impl Range {
-    fn of(
-        comparison: &Comparison,
-        deployed: Option<&SourceRevision>,
-        candidate: &SourceRevision,
-    ) -> Self {
-        match (deployed, comparison.relation) {
-            (Some(deployed), Relation::Newer | Relation::Same) => Self {
-                log: format!("{}..{}", deployed.id, candidate.id),
-                limit: None,
-                from: Some(deployed.id.to_string()),
-            },
-            (Some(deployed), Relation::Downgrade) => Self {
-                log: format!("{}..{}", candidate.id, deployed.id),
-                limit: None,
-                from: Some(deployed.id.to_string()),
-            },
-            (Some(_), Relation::Unknown | Relation::First) | (None, _) => Self {
-                log: candidate.id.to_string(),
-                limit: Some(LISTED_WITHOUT_RANGE),
-                from: None,
-            },
-        }
-    }
-}
-
-async fn commits(range: &Range, candidate: &SourceRevision) -> Result<Vec<Commit>, GitError> {
-    let mut git = Git::at(&candidate.git_dir, "log").args([
+async fn log(
+    candidate: &SourceRevision,
+    range: &str,
+    most: usize,
+) -> Result<Vec<Commit>, GitError> {
+    let git = Git::at(&candidate.git_dir, "log").args([
         "-z",
         "--no-show-signature",
         "--name-only",
         "--format=%x01%H%x02%an%x02%at%x02%s%x02",
+        &format!("--max-count={most}"),
+        range,
+        "--",
     ]);
-    if let Some(limit) = range.limit {
-        git = git.args([format!("--max-count={limit}")]);
-    }
-    let output = git.args([range.log.as_str(), "--"]).output().await?;
+    let output = git.output().await?;
     let text = String::from_utf8_lossy(&output);
     Ok(text.split('\u{1}').filter_map(parse_commit).collect())
+}
+
+async fn count(candidate: &SourceRevision, range: &str) -> Result<usize, GitError> {
+    let counted = Git::at(&candidate.git_dir, "rev-list").args(["--count", range, "--"]);
+    Ok(counted.text().await?.parse().unwrap_or_default())
 }
 
 fn parse_commit(record: &str) -> Option<Commit> {
@@ -188,13 +188,17 @@ fn parse_commit(record: &str) -> Option<Commit> {
         author: author.to_owned(),
         at: Timestamp(seconds * 1000),
         badges: paths.filter_map(Badge::of).collect(),
+        is_lost: false,
     })
 }
 
-async fn files(range: &Range, candidate: &SourceRevision) -> Result<Vec<FileChange>, GitError> {
+async fn files(
+    deployed: Option<&SourceRevision>,
+    candidate: &SourceRevision,
+) -> Result<Vec<FileChange>, GitError> {
     let git = |name| Git::at(&candidate.git_dir, name);
-    let from = match &range.from {
-        Some(from) => from.clone(),
+    let from = match deployed {
+        Some(deployed) => deployed.id.to_string(),
         // Against nothing: everything is new.
         None => empty_tree(&candidate.git_dir).await?,
     };

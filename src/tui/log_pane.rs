@@ -1,6 +1,9 @@
 //! The log that is open: a window on a file of any size. Follows the end until somebody scrolls.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use super::ui::shown::Shown;
 use crate::{
@@ -67,8 +70,9 @@ pub(super) struct Search {
     scan: Scan,
     /// Which of the matches is current; nothing before the first was found.
     pub current: Option<usize>,
-    /// Matches before this line are not gone to.
+    /// Matches before this line are not gone to; going back, those after it.
     from: usize,
+    forward: bool,
 }
 
 pub(super) struct Filter {
@@ -78,11 +82,11 @@ pub(super) struct Filter {
 
 impl Search {
     fn new(wanted: &str, scan: Scan, from: usize) -> Self {
-        Self { wanted: wanted.to_owned(), scan, current: None, from }
+        Self { wanted: wanted.to_owned(), scan, current: None, from, forward: true }
     }
 
-    fn of_errors(from: usize) -> Self {
-        Self::new("errors", Scan::for_errors(), from)
+    fn of_errors(from: usize, forward: bool) -> Self {
+        Self { forward, ..Self::new("errors", Scan::for_errors(), from) }
     }
 
     /// Finds the first match that is to be gone to; returns its line when it has just been found.
@@ -90,20 +94,31 @@ impl Search {
         if self.current.is_some() {
             return None;
         }
-        let at = self.scan.found.partition_point(|line| *line < self.from);
-        self.current = match self.scan.found.get(at) {
-            Some(_) => Some(at),
+        let found = &self.scan.found;
+        let is_over = !self.goes_on() && !found.is_empty();
+        self.current = if self.forward {
+            let at = found.partition_point(|line| *line < self.from);
             // From the top again, once it is clear that nothing follows.
-            None if !self.goes_on() && !self.scan.found.is_empty() => Some(0),
-            None => None,
+            Some(at).filter(|at| *at < found.len()).or(is_over.then_some(0))
+        } else {
+            // One further down may come first, as long as not all are known.
+            let before = found.partition_point(|line| *line <= self.from);
+            is_over.then(|| before.checked_sub(1).unwrap_or(found.len() - 1))
         };
         self.current.map(|at| self.scan.found[at])
     }
 
-    /// Goes on to another match, around the ends.
-    fn step(&mut self, step: isize) -> Option<usize> {
-        let count = self.scan.found.len();
+    /// Goes on to another match, around the ends: from the current one while the window, which
+    /// lies between these lines, shows it, else from the window.
+    fn step(&mut self, step: isize, window: &Range<usize>) -> Option<usize> {
+        let found = &self.scan.found;
+        let count = found.len();
         let current = self.current.filter(|_| count > 0)?;
+        let current = match found.get(current) {
+            Some(line) if window.contains(line) => current,
+            _ if step > 0 => found.partition_point(|line| *line < window.start) + count - 1,
+            _ => found.partition_point(|line| *line < window.end),
+        };
         let step = step.rem_euclid(isize::try_from(count).unwrap_or(1)).unsigned_abs();
         let next = (current + step) % count;
         self.current = Some(next);
@@ -124,7 +139,7 @@ impl Open {
     fn new(shown: &Shown, path: &Path) -> Self {
         let failed = shown.has_failed();
         let source = Source::Attempt(shown.id);
-        let errors = failed.then(|| Search::of_errors(0));
+        let errors = failed.then(|| Search::of_errors(0, true));
         Self { source, follow: true, errors, ..Self::at(LogReader::new(path)) }
     }
 
@@ -178,6 +193,16 @@ impl Open {
             Some(filter) => filter.scan.found.get(self.top).copied().unwrap_or(0),
             None => self.top,
         }
+    }
+
+    /// Returns the lines that the window shows.
+    fn window(&self, height: usize) -> Range<usize> {
+        let first = self.first_line();
+        let end = match &self.filter {
+            Some(filter) => filter.scan.found.get(self.top + height).copied(),
+            None => Some(self.top + height),
+        };
+        first..end.unwrap_or(usize::MAX)
     }
 
     fn read(&self, height: usize, timestamps: bool) -> Vec<Line> {
@@ -365,7 +390,8 @@ impl LogPane {
     pub(super) fn next_match(&mut self, step: isize) {
         let height = self.height;
         let Some(open) = &mut self.open else { return };
-        if let Some(line) = open.search.as_mut().and_then(|it| it.step(step)) {
+        let window = open.window(height);
+        if let Some(line) = open.search.as_mut().and_then(|it| it.step(step, &window)) {
             open.go_to(line, height);
         }
     }
@@ -388,9 +414,10 @@ impl LogPane {
     pub(super) fn next_error(&mut self, forward: bool) -> bool {
         let height = self.height;
         let Some(open) = &mut self.open else { return false };
-        let from = open.first_line();
-        let errors = open.errors.get_or_insert_with(|| Search::of_errors(from));
-        if let Some(line) = errors.step(if forward { 1 } else { -1 }) {
+        let window = open.window(height);
+        let from = if forward { window.start } else { window.end };
+        let errors = open.errors.get_or_insert_with(|| Search::of_errors(from, forward));
+        if let Some(line) = errors.step(if forward { 1 } else { -1 }, &window) {
             open.go_to_error(line, height);
             return true;
         }
@@ -444,5 +471,58 @@ impl LogPane {
         };
         let lines: Vec<String> = lines.iter().map(|it| crate::ansi::plain(it)).collect();
         Some(lines.join("\n") + "\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log of 100 lines with a match in every tenth, seen through ten lines.
+    fn pane() -> (tempfile::NamedTempFile, LogPane) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let line = |at: usize| if at % 10 == 5 { format!("error: {at}\n") } else { "-\n".into() };
+        std::fs::write(file.path(), (0..100).map(line).collect::<String>()).unwrap();
+        let mut pane = LogPane::default();
+        pane.show_merged(file.path());
+        pane.load(10);
+        (file, pane)
+    }
+
+    fn first_match(pane: &mut LogPane) -> usize {
+        pane.load(10);
+        let found = |it: &Line| it.bytes.starts_with(b"error");
+        pane.window.iter().find(|it| found(it)).unwrap().number
+    }
+
+    #[test]
+    fn the_next_match_is_the_next_one_from_what_is_seen() {
+        let (_file, mut pane) = pane();
+        pane.scroll(isize::MIN / 2);
+        pane.search("error");
+        assert_eq!(first_match(&mut pane), 5);
+        pane.next_match(1);
+        assert_eq!(first_match(&mut pane), 15);
+        pane.scroll(1_000);
+        pane.load(10);
+        pane.next_match(-1);
+        assert_eq!(first_match(&mut pane), 95);
+        pane.next_match(1);
+        assert_eq!(first_match(&mut pane), 5, "around the end");
+        pane.scroll(40);
+        pane.load(10);
+        pane.next_match(1);
+        assert_eq!(first_match(&mut pane), 45);
+    }
+
+    #[test]
+    fn the_error_before_is_found_from_the_end() {
+        let (_file, mut pane) = pane();
+        pane.scroll(1_000);
+        pane.load(10);
+        pane.next_error(false);
+        assert_eq!(first_match(&mut pane), 95);
+        pane.next_error(false);
+        assert_eq!(first_match(&mut pane), 85);
     }
 }

@@ -253,7 +253,9 @@ impl Dashboard {
                         Ok(()) => {
                             let newest = Arc::clone(&self.board.borrow_and_update());
                             self.notify(&newest);
-                            self.ui.set_board(newest);
+                            if let Some(closed) = self.ui.set_board(newest) {
+                                self.ui.say(Severity::Remark, closed, clock::now());
+                            }
                         }
                         Err(_) => {
                             self.board_is_over = true;

@@ -115,3 +115,20 @@ fn two_stages_of_one_lane_may_share_a_lock() {
     scene.succeed("ship of c2");
     assert_eq!(scene.commits_at("probe"), ["c2"], "the newer one superseded c1 before Check");
 }
+
+#[test]
+fn a_rollback_takes_the_lock_before_whoever_waits_for_it() {
+    let undone = with_stage(locked("p", DEPLOY), "Deploy", |stage| {
+        stage.on_failure = Some(OnFailure::Rollback);
+    });
+    let mut scene = Scene::with_all([undone, locked("q", DEPLOY)]);
+    scene.commit("a1");
+    scene.succeed("ship");
+    scene.commit("a2");
+    scene.commit_to("q", "main", "b1");
+    assert_eq!(scene.commits_at("ship"), ["a2"], "the other waits");
+    scene.fail("ship");
+    assert_eq!(scene.commits_at("ship"), ["a1"], "what was there comes back first");
+    scene.succeed("ship");
+    assert_eq!(scene.commits_at("ship"), ["b1"]);
+}

@@ -154,6 +154,8 @@ fn frames(
 fn as_it_was(mut board: Board) -> Board {
     let pipelines = board.pipelines.iter_mut().map(Arc::make_mut);
     for stage in pipelines.flat_map(|it| &mut it.lanes).flat_map(|it| &mut it.stages) {
+        // It stood there for a moment only.
+        stage.inbound.retain(|it| it.reason != WaitReason::NoRuntime);
         let actions = stage.actions.iter_mut().map(|it| &mut it.waits);
         for waits in actions.chain([&mut stage.waits]) {
             *waits = waits.take().filter(|it| *it != WaitReason::NoRuntime);

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::{Shop, decision, picture, press, review, text};
 use crate::{
-    engine::{Input, Relation},
+    engine::{
+        Input, Relation,
+        board::{Notice, Severity},
+    },
     host::reports::Reports,
     model::{ActionExecutionId, ApprovalStatus, SourceRevision, Span, TriggerType},
     runtime::{
@@ -15,7 +18,7 @@ use crate::{
         },
         review::Commit,
     },
-    tui::ui::{Layout, Overlay, Tab, Ui, View, Wish},
+    tui::ui::{Layout, Overlay, Pane, Tab, Ui, View, Wish},
 };
 
 pub(super) fn execution(shop: &Shop, id: &str, status: &str) -> ExecutionRecord {
@@ -319,6 +322,7 @@ fn a_commit_at_a_gate_opens_its_patch_and_the_dialog_stays_below() {
     press(&mut ui, &mut now, "a");
     let token = ui.gate().unwrap().gate.token;
     let commit = |id: &str| Commit {
+        is_lost: false,
         id: id.to_owned(),
         subject: "subject".to_owned(),
         author: "Mira".to_owned(),
@@ -327,7 +331,7 @@ fn a_commit_at_a_gate_opens_its_patch_and_the_dialog_stays_below() {
     };
     let mut known = review(Relation::Newer, Some("fffffff"));
     known.commits = vec![commit("1111111"), commit("2222222")];
-    known.commit_count = 2;
+    known.coming = 2;
     ui.set_review(token, known);
     press(&mut ui, &mut now, "j enter");
     let Some(Overlay::Reader(reader)) = ui.overlays.last() else { panic!("no patch") };
@@ -476,4 +480,38 @@ fn in_a_list_only_what_is_under_the_cursor_can_be_acted_upon() {
     // The second row of what needs somebody is the failure of another lane.
     press(&mut ui, &mut now, "7 j r");
     assert_eq!(ui.selection.lane.as_ref().unwrap().as_str(), "develop");
+}
+
+#[test]
+fn a_log_that_is_being_read_stays_when_a_newer_execution_comes() {
+    let mut shop = Shop::new();
+    let (mut ui, mut now) = (shop.ui(), shop.now);
+    press(&mut ui, &mut now, "!");
+    let read = ui.shown().unwrap();
+    assert_eq!(read.status, "Failed");
+    ui.focus = Pane::Detail;
+    shop.commit("develop", "d4e5f6a", "fix: unit");
+    ui.set_board(shop.board());
+    assert_eq!(ui.shown().unwrap().id, read.id);
+    assert!(text(&picture(&ui, now, 100, 30)).contains("a newer execution is here, f follows it"));
+    ui.focus = Pane::Board;
+    assert_ne!(ui.shown().map(|it| it.id), Some(read.id), "whoever looks up sees what is now");
+}
+
+#[test]
+fn a_problem_of_a_pipeline_shows_at_every_width() {
+    let shop = Shop::new();
+    let mut board = (*shop.board()).clone();
+    let card = Arc::make_mut(&mut board.pipelines[0]);
+    let words = "stagegate.toml:30:1: `Deplo` is no category; the last good version stays";
+    card.notices.push(Notice { severity: Severity::Problem, text: words.to_owned() });
+    let mut ui = shop.ui();
+    ui.set_board(board.into());
+    for (width, height) in [(60, 20), (80, 24), (100, 30), (160, 45)] {
+        let picture = picture(&ui, shop.now, width, height);
+        let seen = text(&picture);
+        assert!(seen.contains("stagegate.toml:30:1"), "{width}x{height}\n{seen}");
+        let top: String = (0..width).map(|x| picture[(x, 0)].symbol()).collect();
+        assert!(width < 80 || top.contains("1 problem"), "{width}: {top}");
+    }
 }

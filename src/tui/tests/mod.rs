@@ -134,7 +134,8 @@ fn review(relation: Relation, deployed: Option<&str>) -> Review {
     Review {
         comparison: Comparison { deployed: deployed.map(RevisionId::from), relation },
         commits: Vec::new(),
-        commit_count: 0,
+        coming: 0,
+        lost: 0,
         authors: 0,
         files: Vec::new(),
         problem: None,
@@ -248,8 +249,9 @@ fn a_gate_decided_elsewhere_closes_its_dialog() {
         uid: None,
     };
     shop.apply(Input::Operator { request, by });
-    ui.set_board(shop.board());
+    let said = ui.set_board(shop.board());
     assert!(ui.overlays.is_empty());
+    assert_eq!(said.as_deref(), Some("go-no-go was approved by sam@box"));
 }
 
 #[test]

@@ -39,6 +39,7 @@ use prompt::Prompt;
 use reader::Reader;
 pub(super) use selection::Selection;
 use serde::{Deserialize, Serialize};
+use shown::Shown;
 use table::Cursor;
 pub(super) use tabs::Opens;
 use tempfile::TempPath;
@@ -53,7 +54,9 @@ use super::{
     log_pane::LogPane,
 };
 use crate::{
-    engine::board::{ActionCard, Board, GateAt, LaneCard, PipelineCard, Severity, StageCard},
+    engine::board::{
+        ActionCard, Board, GateAt, LaneCard, Notice, PipelineCard, Severity, StageCard,
+    },
     model::{ActionExecutionId, ApprovalToken, ExecutionId, Span, Timestamp},
     runtime::{Ending, Operation, lookup::Question, review::Review},
 };
@@ -102,6 +105,8 @@ pub(super) struct Ui {
     pub ownership: super::Ownership,
     /// The runtime has gone away; what is shown is the last that was known.
     pub disconnected: bool,
+    /// What somebody was reading when a newer execution came to the stage, and where.
+    held: Option<(Selection, Shown)>,
     /// The logs of a stage as one, while that is what is shown.
     pub merged: Option<Merged>,
     /// Executions whose end is to be told.
@@ -225,6 +230,7 @@ impl Ui {
             tails: BTreeMap::new(),
             ownership,
             disconnected: false,
+            held: None,
             merged: None,
             watched: BTreeSet::new(),
             marked: BTreeSet::new(),
@@ -239,8 +245,9 @@ impl Ui {
         ui
     }
 
-    /// Takes a new board; selection follows identity, not position.
-    pub(super) fn set_board(&mut self, board: Arc<Board>) {
+    /// Takes a new board; selection follows identity, not position. Returns what is to be said of a
+    /// dialog that it closes.
+    pub(super) fn set_board(&mut self, board: Arc<Board>) -> Option<String> {
         let places = selection::attention(&board);
         let gates = places.iter().filter(|place| place.is_gate).count();
         self.attention = (gates, places.len() - gates);
@@ -248,23 +255,51 @@ impl Ui {
         self.live = Arc::clone(&board);
         self.knowledge.board_changed();
         if self.past.is_some() {
-            return;
+            return None;
         }
+        let read = self.shown().filter(|_| self.is_reading());
+        let before = self.stage_execution();
         self.board = board;
         self.selection.repair(&self.board);
+        if let Some(read) = read.filter(|_| self.stage_execution() != before) {
+            self.held = Some((self.selection.clone(), read));
+        }
         let open: Vec<ApprovalToken> = self.board.open_gates().map(|at| at.gate.token).collect();
         self.reviews.retain(|token, _| open.contains(token));
         self.asked_reviews.retain(|token| open.contains(token));
         self.marked.retain(|token| open.contains(token));
         // A gate that somebody else has decided closes its dialog.
+        let board = &self.board;
+        let mut closed = None;
         self.overlays.retain(|overlay| {
             let Overlay::Dialog(dialog) = overlay else { return true };
-            match &dialog.subject {
+            let stays = match &dialog.subject {
                 Subject::Gate { token, .. } => open.contains(token),
                 Subject::Gates { gates, .. } => gates.iter().all(|(it, ..)| open.contains(it)),
                 _ => true,
+            };
+            if !stays {
+                closed = Some(why_closed(board, &dialog.subject));
             }
+            stays
         });
+        closed
+    }
+
+    /// Tells whether somebody reads a log and does not just watch it grow.
+    fn is_reading(&self) -> bool {
+        let in_sight = self.zoomed || self.focus == Pane::Detail;
+        in_sight && self.view == View::Board && self.tab == Tab::Log && !self.log.follows()
+    }
+
+    /// Returns what is being read although a newer execution has come since.
+    pub(super) fn held(&self) -> Option<&Shown> {
+        let here = |selection: &Selection| self.is_reading() && *selection == self.selection;
+        self.held.as_ref().filter(|(selection, _)| here(selection)).map(|(_, shown)| shown)
+    }
+
+    fn stage_execution(&self) -> Option<ExecutionId> {
+        Some(self.stage()?.execution.as_ref()?.id)
     }
 
     pub(super) fn set_review(&mut self, token: ApprovalToken, review: Review) {
@@ -291,6 +326,13 @@ impl Ui {
 
     pub(super) fn pipeline(&self) -> Option<&PipelineCard> {
         self.board.pipeline(self.selection.pipeline.as_ref()?)
+    }
+
+    /// Returns what is to be said of the selected pipeline and of the whole, if its lanes do not
+    /// leave the room to the pipeline's own words.
+    pub(super) fn notices(&self) -> impl Iterator<Item = &Notice> {
+        let pipeline = self.pipeline().filter(|it| !it.lanes.is_empty());
+        pipeline.into_iter().flat_map(|it| &it.notices).chain(&self.board.notices)
     }
 
     pub(super) fn lane(&self) -> Option<&LaneCard> {
@@ -358,5 +400,20 @@ impl Ui {
     /// Tells whether anything on the board runs, so that elapsed times must move.
     pub(super) fn something_runs(&self) -> bool {
         self.running > 0
+    }
+}
+
+/// Says what has become of a gate whose dialog was open.
+fn why_closed(board: &Board, subject: &Subject) -> String {
+    let Subject::Gate { pipeline, stage, action, .. } = subject else {
+        return "one of these gates is no longer open".to_owned();
+    };
+    let lanes = board.pipeline(pipeline).into_iter().flat_map(|it| &it.lanes);
+    let stages = lanes.flat_map(|it| &it.stages).filter(|it| it.name == *stage);
+    let actions = stages.flat_map(|it| &it.actions).filter(|it| it.name == *action);
+    let decisions = actions.filter_map(|it| it.latest.as_ref()?.decision.as_ref());
+    match decisions.max_by_key(|it| it.at) {
+        Some(it) => format!("{action} was {} by {}", it.status.as_str().to_lowercase(), it.by),
+        None => format!("{action} is no longer open"),
     }
 }

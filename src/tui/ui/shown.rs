@@ -56,6 +56,9 @@ impl Ui {
             | View::Events
             | View::Fleet
             | View::Attention => {
+                if let Some(held) = self.held() {
+                    return Some(held.clone());
+                }
                 let (stage, action) = (self.stage()?, self.action()?);
                 Some(of_attempt(stage.name.as_str(), action, action.latest.as_ref()?))
             }

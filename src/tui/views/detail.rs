@@ -119,7 +119,8 @@ fn draw_title(
         let role = if focused { Role::Focus } else { Role::Muted };
         pen.write_right(&log::position(scene, area.width), scene.style(role));
     }
-    let action = (scene.ui.view == View::Board).then(|| scene.ui.action()).flatten();
+    let held = scene.ui.held().is_some();
+    let action = (scene.ui.view == View::Board && !held).then(|| scene.ui.action()).flatten();
     let name = action.map(|it| it.name.as_str()).or(shown.map(|it| it.name.as_str()));
     let Some(name) = name else { return };
     let mark = action.map(stage_column::action_mark).or(shown.map(|it| it.mark));
@@ -135,6 +136,9 @@ fn draw_title(
         return;
     }
     pen.write(&format!(" {name} "), scene.style(Role::Title));
+    if held {
+        pen.write("a newer execution is here, f follows it ", scene.style(Role::Waiting));
+    }
     let kind = action.map(|it| format!("{} {}", it.category, it.provider));
     let kind = kind.or(shown.map(|it| it.kind.clone())).unwrap_or_default();
     let status = match shown {

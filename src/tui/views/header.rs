@@ -5,6 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use super::Scene;
 use crate::{
     ansi,
+    engine::board::Severity,
     host::clock,
     model::Span,
     tui::{
@@ -13,6 +14,7 @@ use crate::{
         theme::Role,
         ui::View,
     },
+    words,
 };
 
 pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
@@ -39,6 +41,13 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mu
     }
     if failed > 0 {
         let words = format!("{} {failed} failed ", scene.look.glyphs.failed);
+        pen.write_right(&words, style(Role::Failed));
+    }
+    let notices = scene.ui.board.pipelines.iter().flat_map(|it| &it.notices);
+    let problems = notices.chain(&scene.ui.board.notices);
+    let problems = problems.filter(|it| it.severity == Severity::Problem).count();
+    if problems > 0 {
+        let words = format!("{} {} ", scene.look.glyphs.failed, words::count(problems, "problem"));
         pen.write_right(&words, style(Role::Failed));
     }
     if waiting > 0 {

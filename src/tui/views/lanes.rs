@@ -1,13 +1,15 @@
 //! Pipelines with their lanes: a pane on wide screens, a line on narrow ones, a greeting when
 //! there is nothing yet.
 
+use std::ops::Range;
+
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::Scene;
 use crate::{
     ansi,
     engine::board::{LaneCard, PipelineCard, Severity},
-    model::StageStatus,
+    model::{Lane, PipelineName, StageStatus},
     tui::{
         hit::{Hits, Target},
         look::Mark,
@@ -131,48 +133,119 @@ fn draw_row(scene: &Scene<'_>, row: &Row<'_>, area: Rect, buffer: &mut Buffer, h
     }
 }
 
-/// The narrow form: the selected lane in the middle of its neighbours.
+/// The narrow form: the selected lane with as many of its neighbours as there is room for.
 fn draw_line(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let rows = lane_rows(&scene.ui.board);
-    let selection = &scene.ui.selection;
-    let at = rows.iter().position(|(pipeline, lane)| {
-        Some(pipeline) == selection.pipeline.as_ref() && *lane == selection.lane
-    });
-    let first = at.unwrap_or(0).saturating_sub(1);
+    let places: Vec<_> =
+        rows.iter().map(|(pipeline, lane)| place(scene, pipeline, lane.as_ref())).collect();
+    let selected = places.iter().position(|it| it.chosen).unwrap_or(0);
+    let widths: Vec<u16> = places.iter().map(|it| text::width(&it.words) + 2 + GAP).collect();
+    // Behind the last one nothing follows.
+    let room = area.width.saturating_sub(1) + GAP;
+    let all = those_that_fit(&widths, selected, room);
+    let sides = u16::from(all.start > 0) + u16::from(all.end < widths.len());
+    let shown = those_that_fit(&widths, selected, room.saturating_sub(sides * MORE));
+    let hidden = |places: &[LanePlace]| {
+        let marks = [Mark::Waiting, Mark::Failed];
+        let role = marks.into_iter().find(|mark| places.iter().any(|it| it.mark == *mark));
+        scene.style(role.map_or(Role::Muted, Mark::role))
+    };
+    if shown.end < places.len() {
+        let words = format!("{} > ", places.len() - shown.end);
+        scene.pen(buffer, area, 0).write_right(&words, hidden(&places[shown.end..]));
+    }
     let mut x = area.x + 1;
-    for (at, (pipeline, lane)) in rows.iter().enumerate().skip(first) {
+    if shown.start > 0 {
+        let words = format!(" < {} ", shown.start);
+        scene.pen(buffer, area, 0).write(&words, hidden(&places[..shown.start]));
+        x += MORE;
+    }
+    for (place, (pipeline, lane)) in places[shown.clone()].iter().zip(&rows[shown]) {
         let room = Rect { x, width: area.right().saturating_sub(x), ..area };
-        if room.width < 6 {
-            break;
-        }
-        let card = scene.ui.board.pipeline(pipeline);
-        let lane_card =
-            card.and_then(|it| it.lanes.iter().find(|it| Some(&it.lane) == lane.as_ref()));
-        let mark = lane_card.map_or(Mark::NotStarted, Mark::of_lane);
-        let label = lane.as_ref().map_or("", |lane| lane.label());
-        let several = scene.ui.board.pipelines.len() > 1;
-        let words = match (several, label) {
-            (_, "") => pipeline.to_string(),
-            (true, label) => format!("{pipeline}/{label}"),
-            (false, label) => label.to_owned(),
-        };
-        let words = ansi::one_line(&words);
-        let chosen = Some(pipeline) == selection.pipeline.as_ref() && *lane == selection.lane;
-        let role = match (chosen, scene.ui.focus) {
+        let role = match (place.chosen, scene.ui.focus) {
             (true, Pane::Lanes) => Role::Selection,
             (true, _) => Role::Focus,
             (false, _) => Role::Muted,
         };
         let mut pen = scene.pen(buffer, room, 0);
+        let mark = place.mark;
         pen.write(mark.glyph(scene.look, scene.beat), scene.style(mark.role())).skip(1);
-        pen.write(&words, scene.style(role));
+        pen.write(&place.words, scene.style(role));
         let used = room.width - pen.room();
         let target = Target::Lane { pipeline: pipeline.clone(), lane: lane.clone() };
         hits.add(Rect { width: used, ..room }, target);
-        x += used + 3;
-        if at + 1 == rows.len() {
-            break;
-        }
+        x += used + GAP;
+    }
+}
+
+/// What is left out at either side takes so many cells to say.
+const MORE: u16 = 5;
+/// Between two lanes.
+const GAP: u16 = 3;
+
+/// A lane in the narrow form.
+struct LanePlace {
+    mark: Mark,
+    words: String,
+    chosen: bool,
+}
+
+fn place(scene: &Scene<'_>, pipeline: &PipelineName, lane: Option<&Lane>) -> LanePlace {
+    let selection = &scene.ui.selection;
+    let card = scene.ui.board.pipeline(pipeline);
+    let lane_card = card.and_then(|it| it.lanes.iter().find(|it| Some(&it.lane) == lane));
+    let several = scene.ui.board.pipelines.len() > 1;
+    let words = match (several, lane.map_or("", Lane::label)) {
+        (_, "") => pipeline.to_string(),
+        (true, label) => format!("{pipeline}/{label}"),
+        (false, label) => label.to_owned(),
+    };
+    LanePlace {
+        mark: lane_card.map_or(Mark::NotStarted, Mark::of_lane),
+        words: ansi::one_line(&words),
+        chosen: Some(pipeline) == selection.pipeline.as_ref() && lane == selection.lane.as_ref(),
+    }
+}
+
+/// Returns as many places around the selected one as fit, those after it last.
+fn those_that_fit(widths: &[u16], selected: usize, room: u16) -> Range<usize> {
+    let Some(mut used) = widths.get(selected).copied() else { return 0..0 };
+    let mut shown = selected..selected + 1;
+    let mut take = |width: Option<&u16>| {
+        let fits = width.is_some_and(|width| used.saturating_add(*width) <= room);
+        used += if fits { *width.unwrap_or(&0) } else { 0 };
+        fits
+    };
+    if take(widths.get(shown.end)) {
+        shown.end += 1;
+    }
+    while shown.start > 0 && take(widths.get(shown.start - 1)) {
+        shown.start -= 1;
+    }
+    while take(widths.get(shown.end)) {
+        shown.end += 1;
+    }
+    shown
+}
+
+/// Says what is wrong where the lanes are but a line.
+pub(super) fn draw_notice(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
+    let Some(first) = scene.ui.notices().next().filter(|_| area.height > 0) else { return };
+    let others = scene.ui.notices().count() - 1;
+    let more = if others > 0 { format!(" (and {others} more: 7)") } else { String::new() };
+    let role = match first.severity {
+        Severity::Problem => Role::Failed,
+        Severity::Remark => Role::Muted,
+    };
+    let words = ansi::one_line(&first.text) + &more;
+    let lines = text::wrap(
+        &words,
+        area.width.saturating_sub(2),
+        usize::from(area.height),
+        scene.look.glyphs.ellipsis,
+    );
+    for (row, line) in (0..).zip(lines) {
+        scene.pen(buffer, area, row).skip(1).write(&line, scene.style(role));
     }
 }
 
@@ -195,5 +268,20 @@ pub(super) fn greet(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer) {
     for (row, notice) in (8..).zip(&scene.ui.board.notices) {
         let words = ansi::one_line(&notice.text);
         scene.pen(buffer, box_area, row).write(&words, scene.style(Role::Failed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::those_that_fit;
+
+    #[test]
+    fn as_many_lanes_as_fit_stand_around_the_selected_one() {
+        let widths = [10, 12, 10, 10];
+        assert_eq!(those_that_fit(&widths, 3, 42), 0..4, "none is left out where there is room");
+        assert_eq!(those_that_fit(&widths, 3, 41), 1..4);
+        assert_eq!(those_that_fit(&widths, 1, 25), 1..3, "the next one goes before those behind");
+        assert_eq!(those_that_fit(&widths, 0, 5), 0..1, "the selected one always shows");
+        assert_eq!(those_that_fit(&[], 0, 5), 0..0);
     }
 }

@@ -15,6 +15,8 @@ const LANES_WIDTH: u16 = 26;
 pub(crate) struct Areas {
     pub header: Rect,
     pub lanes: Rect,
+    /// What is wrong with what is selected, where the lanes have no pane that says it.
+    pub notice: Rect,
     pub board: Rect,
     pub detail: Rect,
     pub footer: Rect,
@@ -43,14 +45,16 @@ pub(crate) fn areas(area: Rect, ui: &Ui) -> Areas {
             let detail = take_bottom(&mut rest, rows);
             (take_lanes(&mut rest), detail)
         };
-        Areas { header, lanes, board: rest, detail, footer }
+        Areas { header, lanes, board: rest, detail, footer, ..Areas::default() }
     } else {
         let lanes = take_top(&mut rest, 1);
+        let lines = if ui.notices().next().is_none() { 0 } else { rest.height / 10 };
+        let notice = take_top(&mut rest, lines.min(2));
         let rows = detail_height(rest.height, ui);
         let detail = take_bottom(&mut rest, rows);
         let margin = 1.min(rest.width / 2);
         let board = Rect { x: rest.x + margin, width: rest.width - 2 * margin, ..rest };
-        Areas { header, lanes, board, detail, footer }
+        Areas { header, lanes, notice, board, detail, footer }
     }
 }
 

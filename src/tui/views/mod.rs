@@ -91,6 +91,7 @@ pub(super) fn draw(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mu
         lanes::greet(scene, areas.board, buffer);
     } else {
         lanes::draw(scene, areas.lanes, buffer, hits);
+        lanes::draw_notice(scene, areas.notice, buffer);
         match scene.ui.view {
             View::Board => board::draw(scene, areas.board, buffer, hits),
             View::Timeline => timeline::draw(scene, areas.board, buffer, hits),

@@ -68,8 +68,8 @@ pub(super) fn lines(
     }
     let commits = review.commits.iter().enumerate();
     lines.extend(commits.map(|(at, commit)| commit_line(scene, commit, selected == Some(at))));
-    if review.commit_count > review.commits.len() {
-        let more = review.commit_count - review.commits.len();
+    if review.coming + review.lost > review.commits.len() {
+        let more = review.coming + review.lost - review.commits.len();
         lines.push(vec![(format!("  and {more} more"), muted)]);
     }
     lines.push(files_line(scene, review));
@@ -91,7 +91,7 @@ fn relation_lines(scene: &Scene<'_>, at: GateAt<'_>, review: &Review) -> Vec<Lin
     let candidate = at.execution.revision.id.short();
     let text = scene.style(Role::Text);
     let (commits, authors) =
-        (words::count(review.commit_count, "commit"), words::count(review.authors, "author"));
+        (words::count(review.coming, "commit"), words::count(review.authors, "author"));
     let deployed = at.stage.last_success.as_ref();
     let since = deployed.map_or_else(String::new, |it| {
         format!(
@@ -119,9 +119,14 @@ fn relation_lines(scene: &Scene<'_>, at: GateAt<'_>, review: &Review) -> Vec<Lin
                 Relation::Unknown => format!(
                     "DOWNGRADE? git cannot compare {candidate} with the deployed {deployed}"
                 ),
+                _ if review.coming == 0 => format!(
+                    "DOWNGRADE: {candidate} is older than {deployed}; {} would go away:",
+                    words::count(review.lost, "commit")
+                ),
                 _ => format!(
-                    "DOWNGRADE: {candidate} is older than, or no descendant of, {deployed}; \
-                     {commits} would go away:"
+                    "DOWNGRADE: {candidate} is no descendant of {deployed}; {commits} would come, \
+                     {} would go away:",
+                    review.lost
                 ),
             };
             lines.push(vec![(words, scene.style(Role::Failed))]);
@@ -147,8 +152,10 @@ fn badges(scene: &Scene<'_>, badges: impl IntoIterator<Item = Badge>) -> Line {
 fn commit_line(scene: &Scene<'_>, commit: &Commit, selected: bool) -> Line {
     let short = commit.id.get(..7).unwrap_or(&commit.id);
     let marker = if selected { scene.look.glyphs.selected } else { " " };
+    let (sign, role) = if commit.is_lost { ("-", Role::Deleted) } else { (" ", Role::Text) };
     let mut line: Line = vec![
-        (format!("{marker} "), scene.style(Role::Focus)),
+        (marker.to_owned(), scene.style(Role::Focus)),
+        (sign.to_owned(), scene.style(role)),
         (format!("{short} "), scene.style(Role::Strong)),
         (format!("{} ", ansi::one_line(&commit.subject)), scene.style(Role::Text)),
         (
