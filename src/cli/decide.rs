@@ -90,8 +90,8 @@ fn by_token(
     } else {
         if let Ok(Some(record)) = handle.history().and_then(|history| history.decision(token)) {
             return Err(Failure::from(Refusal::ApprovalAlreadyCompleted {
-                stage: record.stage.into(),
-                action: record.action.into(),
+                stage: record.stage,
+                action: record.action,
                 status: record.decision.status,
                 by: record.decision.by.into(),
                 at: record.decision.at,
@@ -136,26 +136,26 @@ fn explain(
         };
         // Whoever comes too early is not told of an execution before.
         let lane = arguments.selection.lane.as_ref();
-        let in_lane = executions.into_iter().filter(|it| lane.is_none_or(|lane| it.lane == *lane));
+        let in_lane =
+            executions.into_iter().filter(|it| lane.is_none_or(|lane| it.lane.as_str() == lane));
         let executions: Vec<_> = in_lane.take(1).collect();
         if arguments.selection.execution.is_some()
             && let [execution] = executions.as_slice()
-            && let Some(by) = &execution.superseded_by
+            && let Some(by) = execution.superseded_by
         {
-            let (execution, by, at) =
-                (execution.id.parse().ok()?, by.parse().ok()?, execution.updated_at);
-            return Some(Refusal::Superseded { execution, by, at });
+            let at = execution.updated_at;
+            return Some(Refusal::Superseded { execution: execution.id, by, at });
         }
-        let actions = executions.iter().flat_map(|it| history.actions(&it.id).unwrap_or_default());
+        let actions = executions.iter().flat_map(|it| history.actions(it.id).unwrap_or_default());
         let mut decisions = actions.filter(|it| {
-            target.stage.as_ref().is_none_or(|stage| it.stage == *stage)
-                && target.action.as_ref().is_none_or(|action| it.action == *action)
+            target.stage.as_ref().is_none_or(|stage| it.stage.as_str() == stage)
+                && target.action.as_ref().is_none_or(|action| it.action.as_str() == action)
         });
         let record = decisions.find(|it| it.decision.is_some())?;
         let decision = record.decision?;
         Some(Refusal::ApprovalAlreadyCompleted {
-            stage: record.stage.into(),
-            action: record.action.into(),
+            stage: record.stage,
+            action: record.action,
             status: decision.status,
             by: decision.by.into(),
             at: decision.at,

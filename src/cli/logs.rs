@@ -9,14 +9,12 @@ use super::{Exit, Failure, args::Logs, output, read::find_execution};
 use crate::{
     ansi,
     host::{StateDir, log},
-    model::ExecutionStatus,
+    model::ActionExecutionId,
     store::ActionRecord,
 };
 
 const PIECE: u64 = 1 << 16;
 const BLOCK: u64 = 1 << 18;
-/// While actions may write. A stop may wait for them.
-const UNDER_WAY: [ExecutionStatus; 2] = [ExecutionStatus::InProgress, ExecutionStatus::Stopping];
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -35,24 +33,23 @@ pub(super) async fn logs(state_dir: StateDir, arguments: Logs) -> Result<Exit, F
     let execution = find_execution(&history, name)?;
     let wanted = |record: &ActionRecord| {
         target.as_ref().is_none_or(|target| match target.split_once('/') {
-            Some((stage, action)) => record.stage == stage && record.action == action,
-            None => record.action == *target || record.stage == *target,
+            Some((stage, action)) => {
+                record.stage.as_str() == stage && record.action.as_str() == action
+            }
+            None => record.action.as_str() == target || record.stage.as_str() == target,
         })
     };
     let mut printer = Printer::default();
     loop {
-        let over = history
-            .find(&execution.id)?
-            .first()
-            .is_none_or(|it| UNDER_WAY.iter().all(|status| it.status != status.as_str()));
-        let actions: Vec<_> = history.actions(&execution.id)?.into_iter().filter(wanted).collect();
+        // While a stop waits for actions, they still write.
+        let over = history.execution(execution.id)?.is_none_or(|it| it.status.has_ended());
+        let actions: Vec<_> = history.actions(execution.id)?.into_iter().filter(wanted).collect();
         if actions.is_empty() && over {
             let words = format!("no action {} in this execution", target.unwrap_or_default());
             return Err(Failure::usage(words));
         }
         for action in &actions {
-            let Ok(id) = action.id.parse() else { continue };
-            printer.print(action, &handle.log_path(id), actions.len() > 1)?;
+            printer.print(action, &handle.log_path(action.id), actions.len() > 1)?;
         }
         if over || !arguments.follow {
             return Ok(Exit::Done);
@@ -64,8 +61,8 @@ pub(super) async fn logs(state_dir: StateDir, arguments: Logs) -> Result<Exit, F
 /// Remembers how far each log was printed.
 #[derive(Default)]
 struct Printer {
-    printed: std::collections::BTreeMap<String, u64>,
-    last: Option<String>,
+    printed: std::collections::BTreeMap<ActionExecutionId, u64>,
+    last: Option<ActionExecutionId>,
 }
 
 impl Printer {
@@ -78,7 +75,7 @@ impl Printer {
         let unreadable = |error: std::io::Error| {
             Failure::usage(format!("cannot read {}: {error}", path.display()))
         };
-        let from = self.printed.entry(action.id.clone()).or_default();
+        let from = self.printed.entry(action.id).or_default();
         let mut file = match std::fs::File::open(path) {
             Ok(file) => file,
             // Gates and sources have no log.
@@ -110,12 +107,12 @@ impl Printer {
                 reader.set_limit(u64::MAX);
                 continue;
             }
-            if with_title && self.last.as_deref() != Some(action.id.as_str()) {
+            if with_title && self.last != Some(action.id) {
                 output::line(format!(
                     "==> {}/{} attempt {}",
                     action.stage, action.action, action.attempt
                 ));
-                self.last = Some(action.id.clone());
+                self.last = Some(action.id);
             }
             *from += count as u64;
             if for_people {

@@ -196,10 +196,10 @@ pub(super) async fn history(state_dir: StateDir, arguments: &History) -> Result<
         let kind = if it.rollback_target.is_some() { "ROLLBACK " } else { "" };
         output::line(format!(
             "{}  {}  {:<10}  {:<14}  {kind}{} {}",
-            it.id.get(..8).unwrap_or(&it.id),
+            it.id.short(),
             clock::local_date(it.started_at),
             it.status,
-            ansi::one_line(&it.lane),
+            ansi::one_line(it.lane.as_str()),
             revision.map_or("", |it| it.id.short()),
             ansi::one_line(revision.map_or("", |it| it.subject())),
         ));
@@ -263,7 +263,7 @@ pub(super) async fn show(state_dir: StateDir, arguments: &Show) -> Result<Exit, 
     }
     let history = handle.history()?;
     let execution = find_execution(&history, &arguments.execution)?;
-    let actions = history.actions(&execution.id)?;
+    let actions = history.actions(execution.id)?;
     if arguments.json {
         let definition = history.definition(&execution.pipeline, execution.version)?;
         output::json(&json::execution(&execution, &actions, definition.as_deref()));
@@ -291,9 +291,7 @@ pub(super) async fn show(state_dir: StateDir, arguments: &Show) -> Result<Exit, 
     }
     for action in &actions {
         print_action(action);
-        if let Ok(id) = action.id.parse() {
-            print_tests(&Reports::read(&handle.job_directory(id)));
-        }
+        print_tests(&Reports::read(&handle.job_directory(action.id)));
     }
     Ok(Exit::Done)
 }
@@ -316,7 +314,7 @@ fn print_tests(reports: &Reports) {
 }
 
 fn print_action(action: &ActionRecord) {
-    let in_progress = action.status == ActionStatus::InProgress.as_str();
+    let in_progress = action.status == ActionStatus::InProgress;
     let until = if in_progress { clock::now() } else { action.updated_at };
     let elapsed = until.since(action.started_at);
     let place = format!("{}/{}", action.stage, action.action);

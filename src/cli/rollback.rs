@@ -34,7 +34,7 @@ pub(super) async fn rollback(
                     record.version, card.version
                 ));
             }
-            record.id.parse().ok()
+            Some(record.id)
         }
         None => None,
     };

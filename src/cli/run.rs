@@ -132,10 +132,10 @@ fn caught_up(
     let missed: Vec<_> = newest
         .iter()
         .filter(|it| it.started_at >= began && it.trigger.kind == TriggerType::Webhook)
-        .filter(|it| start.branch.as_ref().is_none_or(|branch| it.lane == *branch))
+        .filter(|it| start.branch.as_ref().is_none_or(|branch| it.lane.as_str() == branch))
         .collect();
     Ok(match missed.as_slice() {
-        [only] => only.id.parse().ok(),
+        [only] => Some(only.id),
         _ => None,
     })
 }

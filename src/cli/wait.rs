@@ -10,7 +10,7 @@ use super::{
 use crate::{
     engine::Fact,
     host::StateDir,
-    model::{ExecutionId, ExecutionStatus, PipelineName, Span, StageName},
+    model::{PipelineName, Span, StageName},
     runtime::{History, RuntimeHandle, lookup::ExecutionRecord},
 };
 
@@ -134,7 +134,7 @@ fn wanted(
     among: usize,
 ) -> Result<Option<ExecutionRecord>, Failure> {
     if let Some(known) = known {
-        return find_execution(history, &known.id).map(Some);
+        return Ok(history.execution(known.id)?);
     }
     if arguments.revision.is_none() && arguments.lane.is_none() {
         return find_execution(history, &arguments.execution).map(Some);
@@ -147,7 +147,7 @@ fn wanted(
         let standard = commit.is_none() || it.rollback_target.is_none();
         let mut ids = it.revisions.iter().map(|revision| revision.id.as_str());
         let brings = commit.as_deref().is_none_or(|commit| ids.any(|id| id.starts_with(commit)));
-        standard && brings && arguments.lane.as_ref().is_none_or(|lane| it.lane == *lane)
+        standard && brings && arguments.lane.as_ref().is_none_or(|lane| it.lane.as_str() == lane)
     };
     Ok(history.executions(&name, among)?.into_iter().find(releases))
 }
@@ -160,14 +160,13 @@ fn outcome(
     told: &mut bool,
 ) -> Result<Option<Exit>, Failure> {
     let board = std::sync::Arc::clone(&handle.board().borrow());
-    let id: Option<ExecutionId> = execution.id.parse().ok();
     // One that is approved and can still be undone waits for nobody.
     let mut gates = board.open_gates().filter(|at| at.gate.deferred.is_none());
-    let gate = gates.find(|at| Some(at.execution.id) == id);
+    let gate = gates.find(|at| at.execution.id == execution.id);
     match goal {
         Goal::Gate if gate.is_some() => return Ok(Some(Exit::Done)),
         Goal::Stage(stage) => {
-            let succeeded = history.events_of(&execution.id)?.iter().any(|event| {
+            let succeeded = history.events_of(execution.id)?.iter().any(|event| {
                 matches!(&event.fact, Fact::StageSucceeded { stage: it, .. } if it == stage)
             });
             if succeeded {
@@ -181,12 +180,11 @@ fn outcome(
         output::say(format!("{} waits at the gate {place}", at.execution.id.short()));
     }
     // Whoever was retried is under way again, whatever came before.
-    let under_way = [ExecutionStatus::InProgress, ExecutionStatus::Stopping];
-    if under_way.iter().any(|it| it.as_str() == execution.status) {
+    if !execution.status.has_ended() {
         return Ok(None);
     }
     let mut ending = Ending::default();
-    let events = history.events_of(&execution.id)?;
+    let events = history.events_of(execution.id)?;
     let end = events.iter().filter_map(|event| ending.after(event)).last();
     Ok(match (end, goal) {
         (Some(Exit::Done), Goal::Gate | Goal::Stage(_)) => {

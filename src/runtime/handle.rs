@@ -188,8 +188,7 @@ impl RuntimeHandle {
                     Ok(found) if found.iter().any(|it| it.superseded_by.is_some()) => found
                         .into_iter()
                         .find_map(|it| {
-                            let by = it.superseded_by?.parse().ok()?;
-                            let execution = it.id.parse().ok()?;
+                            let (execution, by) = (it.id, it.superseded_by?);
                             Some(Refusal::Superseded { execution, by, at: it.updated_at })
                         })
                         .unwrap_or(Refusal::UnknownExecution { pipeline, execution }),

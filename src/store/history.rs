@@ -7,15 +7,15 @@ use std::{
 };
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::{StoreError, open_for_reading};
 use crate::{
     engine::{Event, Fact, state::Release},
     model::{
-        ActionName, ApprovalDecision, Artifacts, ErrorDetails, ExecutionId, Instructions,
-        JobSuccess, Lane, Pipeline, PipelineName, RevisionId, SourceRevision, StageName, Timestamp,
-        Trigger,
+        ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, Artifacts, ErrorDetails,
+        ExecutionId, ExecutionStatus, Instructions, JobSuccess, Lane, Pipeline, PipelineName,
+        RevisionId, SourceRevision, StageName, Timestamp, Trigger,
         variable::{PIPELINE_NAMESPACE, Variables},
     },
 };
@@ -28,29 +28,29 @@ pub struct History {
 
 #[derive(Clone, Debug)]
 pub struct ExecutionRecord {
-    pub id: String,
+    pub id: ExecutionId,
     pub pipeline: PipelineName,
-    pub lane: String,
+    pub lane: Lane,
     pub version: u32,
-    pub status: String,
+    pub status: ExecutionStatus,
     pub trigger: Trigger,
     pub revisions: Vec<SourceRevision>,
     pub variables: BTreeMap<String, String>,
     pub stop_reason: Option<String>,
-    pub superseded_by: Option<String>,
+    pub superseded_by: Option<ExecutionId>,
     /// For executions of type ROLLBACK: what they bring back.
-    pub rollback_target: Option<String>,
+    pub rollback_target: Option<ExecutionId>,
     pub started_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
 #[derive(Clone, Debug)]
 pub struct ActionRecord {
-    pub id: String,
-    pub stage: String,
-    pub action: String,
+    pub id: ActionExecutionId,
+    pub stage: StageName,
+    pub action: ActionName,
     pub attempt: u32,
-    pub status: String,
+    pub status: ActionStatus,
     pub resolved: Instructions,
     pub success: Option<JobSuccess>,
     pub error: Option<ErrorDetails>,
@@ -81,8 +81,8 @@ pub struct DeclinedRecord {
 
 #[derive(Clone, Debug)]
 pub struct DecidedGate {
-    pub stage: String,
-    pub action: String,
+    pub stage: StageName,
+    pub action: ActionName,
     pub decision: ApprovalDecision,
 }
 
@@ -111,6 +111,12 @@ impl History {
         self.rows(&sql, params![pipeline.as_str(), limit], execution_record)
     }
 
+    pub fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, StoreError> {
+        let sql = format!("SELECT {EXECUTION_COLUMNS} FROM execution AS e WHERE id = ?1");
+        let found = self.rows(&sql, params![id.to_string()], execution_record)?;
+        Ok(found.into_iter().next())
+    }
+
     /// Finds executions whose id begins with `prefix`, the whole id being the longest prefix.
     pub fn find(&self, prefix: &str) -> Result<Vec<ExecutionRecord>, StoreError> {
         let plain: String = prefix.chars().filter(|c| c.is_ascii_hexdigit() || *c == '-').collect();
@@ -118,38 +124,40 @@ impl History {
             return Ok(Vec::new());
         }
         let sql = format!(
-            "SELECT {EXECUTION_COLUMNS} FROM execution AS e WHERE id LIKE ?1 || '%'
+            "SELECT {EXECUTION_COLUMNS} FROM execution AS e WHERE id >= ?1 AND id < ?1 || '~'
              ORDER BY number DESC LIMIT 3"
         );
         self.rows(&sql, params![plain.to_lowercase()], execution_record)
     }
 
     /// Returns the attempts of an execution's actions, oldest first.
-    pub fn actions(&self, execution: &str) -> Result<Vec<ActionRecord>, StoreError> {
+    pub fn actions(&self, execution: ExecutionId) -> Result<Vec<ActionRecord>, StoreError> {
         let sql = format!(
             "SELECT {ACTION_COLUMNS} FROM action_execution AS a WHERE execution = ?1 ORDER BY number"
         );
-        self.rows(&sql, params![execution], |row| action_record(row, 0))
+        self.rows(&sql, params![execution.to_string()], |row| action_record(row, 0))
     }
 
     /// Returns one attempt of an action with its execution.
-    pub fn action(&self, id: &str) -> Result<Option<(ExecutionRecord, ActionRecord)>, StoreError> {
+    pub fn action(
+        &self,
+        id: ActionExecutionId,
+    ) -> Result<Option<(ExecutionRecord, ActionRecord)>, StoreError> {
         let sql = format!(
             "SELECT {EXECUTION_COLUMNS}, {ACTION_COLUMNS} FROM action_execution AS a
              JOIN execution AS e ON e.id = a.execution WHERE a.id = ?1"
         );
-        let found = self.rows(&sql, params![id], with_execution)?;
+        let found = self.rows(&sql, params![id.to_string()], with_execution)?;
         Ok(found.into_iter().next())
     }
 
-    /// Returns the attempts of an action in an execution and those before it in the lane, newest
-    /// first.
+    /// Returns the attempts of an action in an execution and in those before it in the lane, so many
+    /// in all, newest first.
     pub fn runs_of(
         &self,
-        pipeline: &PipelineName,
-        lane: &Lane,
-        (stage, action): (&str, &str),
-        (execution, executions): (&str, usize),
+        execution: &ExecutionRecord,
+        (stage, action): (&StageName, &ActionName),
+        executions: usize,
     ) -> Result<Vec<(ExecutionRecord, ActionRecord)>, StoreError> {
         let sql = format!(
             "SELECT {EXECUTION_COLUMNS}, {ACTION_COLUMNS} FROM
@@ -160,8 +168,9 @@ impl History {
              WHERE a.stage = ?3 AND a.action = ?4 ORDER BY a.number DESC"
         );
         let executions = i64::try_from(executions).unwrap_or(i64::MAX);
-        let parameters =
-            params![pipeline.as_str(), lane.as_str(), stage, action, executions, execution];
+        let ExecutionRecord { id, pipeline, lane, .. } = execution;
+        let (stage, action, id) = (stage.as_str(), action.as_str(), id.to_string());
+        let parameters = params![pipeline.as_str(), lane.as_str(), stage, action, executions, id];
         self.rows(&sql, parameters, with_execution)
     }
 
@@ -179,9 +188,9 @@ impl History {
         let executions = i64::try_from(executions).unwrap_or(i64::MAX);
         self.rows(sql, params![pipeline.as_str(), executions], |row| {
             Ok(SuccessfulAction {
-                lane: row.get::<_, String>(0)?.into(),
-                stage: row.get::<_, String>(1)?.into(),
-                action: row.get::<_, String>(2)?.into(),
+                lane: word(row, 0)?,
+                stage: word(row, 1)?,
+                action: word(row, 2)?,
                 started_at: Timestamp(row.get(3)?),
                 ended_at: Timestamp(row.get(4)?),
             })
@@ -193,7 +202,11 @@ impl History {
         let sql = "SELECT stage, action, decision FROM action_execution
                    WHERE token = ?1 AND decision IS NOT NULL";
         let found = self.rows(sql, params![token], |row| {
-            Ok(DecidedGate { stage: row.get(0)?, action: row.get(1)?, decision: parsed(row, 2)? })
+            Ok(DecidedGate {
+                stage: word(row, 0)?,
+                action: word(row, 1)?,
+                decision: parsed(row, 2)?,
+            })
         })?;
         Ok(found.into_iter().next())
     }
@@ -225,9 +238,9 @@ impl History {
     }
 
     /// Returns the events of an execution, oldest first.
-    pub fn events_of(&self, execution: &str) -> Result<Vec<Event>, StoreError> {
+    pub fn events_of(&self, execution: ExecutionId) -> Result<Vec<Event>, StoreError> {
         let sql = "SELECT body FROM event WHERE execution = ?1 ORDER BY id";
-        self.rows(sql, params![execution], |row| parsed(row, 0))
+        self.rows(sql, params![execution.to_string()], |row| parsed(row, 0))
     }
 
     /// Returns the number of the newest event, zero if there is none.
@@ -304,7 +317,7 @@ impl History {
         execution: ExecutionId,
         stage: &StageName,
     ) -> Result<Option<Release>, StoreError> {
-        let events = self.events_of(&execution.to_string())?;
+        let events = self.events_of(execution)?;
         let Some(Fact::ExecutionStarted { version, revisions, variables: own, .. }) =
             events.first().map(|event| &event.fact)
         else {
@@ -359,17 +372,17 @@ impl History {
 
 fn execution_record(row: &Row<'_>) -> rusqlite::Result<ExecutionRecord> {
     Ok(ExecutionRecord {
-        id: row.get(0)?,
-        pipeline: row.get::<_, String>(1)?.into(),
-        lane: row.get(2)?,
+        id: word(row, 0)?,
+        pipeline: word(row, 1)?,
+        lane: word(row, 2)?,
         version: row.get(3)?,
-        status: row.get(4)?,
+        status: word(row, 4)?,
         trigger: parsed(row, 5)?,
         revisions: parsed(row, 6)?,
         variables: parsed(row, 7)?,
         stop_reason: row.get(8)?,
-        superseded_by: row.get(9)?,
-        rollback_target: row.get(10)?,
+        superseded_by: word_option(row, 9)?,
+        rollback_target: word_option(row, 10)?,
         started_at: Timestamp(row.get(11)?),
         updated_at: Timestamp(row.get(12)?),
     })
@@ -378,11 +391,11 @@ fn execution_record(row: &Row<'_>) -> rusqlite::Result<ExecutionRecord> {
 /// Reads an attempt whose columns begin at `from`.
 fn action_record(row: &Row<'_>, from: usize) -> rusqlite::Result<ActionRecord> {
     Ok(ActionRecord {
-        id: row.get(from)?,
-        stage: row.get(from + 1)?,
-        action: row.get(from + 2)?,
+        id: word(row, from)?,
+        stage: word(row, from + 1)?,
+        action: word(row, from + 2)?,
         attempt: row.get(from + 3)?,
-        status: row.get(from + 4)?,
+        status: word(row, from + 4)?,
         resolved: parsed(row, from + 5)?,
         success: parsed_option(row, from + 6)?,
         error: parsed_option(row, from + 7)?,
@@ -395,6 +408,22 @@ fn action_record(row: &Row<'_>, from: usize) -> rusqlite::Result<ActionRecord> {
 
 fn with_execution(row: &Row<'_>) -> rusqlite::Result<(ExecutionRecord, ActionRecord)> {
     Ok((execution_record(row)?, action_record(row, 13)?))
+}
+
+/// Reads an id, a name or a status, each of which is one word.
+fn word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    read_word(text, column)
+}
+
+fn word_option<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| read_word(text, column)).transpose()
+}
+
+fn read_word<T: DeserializeOwned>(text: String, column: usize) -> rusqlite::Result<T> {
+    let read = T::deserialize(text.into_deserializer());
+    read.map_err(|error: serde::de::value::Error| unfit(column, error))
 }
 
 pub(super) fn parsed<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
@@ -410,6 +439,6 @@ pub(super) fn parsed_option<T: DeserializeOwned>(
     text.map(|text| serde_json::from_str(&text).map_err(|error| unfit(column, error))).transpose()
 }
 
-fn unfit(column: usize, error: serde_json::Error) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into())
+fn unfit(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
 }

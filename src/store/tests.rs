@@ -106,16 +106,12 @@ fn lists_come_from_rows_written_with_the_events() {
     fixture.observe("b2");
     let history = History::open(&fixture.path()).unwrap();
     let executions = history.executions(&"p".into(), 10).unwrap();
-    let statuses: Vec<_> = executions.iter().map(|it| it.status.as_str()).collect();
-    assert_eq!(
-        statuses,
-        [ExecutionStatus::InProgress.as_str(), ExecutionStatus::Succeeded.as_str()],
-        "newest first"
-    );
+    let statuses: Vec<_> = executions.iter().map(|it| it.status).collect();
+    assert_eq!(statuses, [ExecutionStatus::InProgress, ExecutionStatus::Succeeded], "newest first");
     assert_eq!(executions[1].revisions[0].subject(), "subject");
-    let found = history.find(&executions[1].id[..8]).unwrap();
+    let found = history.find(&executions[1].id.short()).unwrap();
     assert_eq!(found[0].id, executions[1].id);
-    let actions = history.actions(&executions[1].id).unwrap();
+    let actions = history.actions(executions[1].id).unwrap();
     let names: Vec<_> = actions.iter().map(|it| it.action.as_str()).collect();
     assert_eq!(names, ["app", "make"]);
     assert_eq!(history.definition(&"p".into(), 1).unwrap().unwrap().stages.len(), 2);

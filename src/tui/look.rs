@@ -239,19 +239,6 @@ impl Mark {
         }
     }
 
-    /// Reads a status as it is kept in the history.
-    pub(super) fn of_word(status: &str) -> Self {
-        match status {
-            "InProgress" | "Stopping" => Self::Running,
-            "Succeeded" => Self::Succeeded,
-            "Failed" => Self::Failed,
-            "Superseded" => Self::Superseded,
-            "Skipped" => Self::Skipped,
-            "Stopped" | "Cancelled" | "Abandoned" => Self::Stopped,
-            _ => Self::NotStarted,
-        }
-    }
-
     /// Sums a lane up: what needs somebody beats what runs beats what has ended.
     pub(super) fn of_lane(lane: &LaneCard) -> Self {
         let stages = || lane.stages.iter();

@@ -80,6 +80,17 @@ impl Terminal {
         found.unwrap_or_else(|_| panic!("{text:?} is not on the screen:\n{}", self.screen()))
     }
 
+    /// Leaves a dashboard that runs its runtime: it asks what becomes of it.
+    #[track_caller]
+    fn leave(&self) {
+        self.keys(&["q"]);
+        self.wait_for("the runtime goes on in the background");
+        eventually("y leaves", || {
+            self.keys(&["y"]);
+            self.screen().contains("ready>").then_some(())
+        });
+    }
+
     #[track_caller]
     fn wait_until_gone(&self, text: &str) {
         eventually(&format!("{text} is gone"), || (!self.screen().contains(text)).then_some(()));
@@ -115,10 +126,8 @@ fn a_commit_walks_through_and_a_gate_is_approved_by_key() {
         (!terminal.screen().contains("reject instead")).then_some(())
     });
     home.newest_becomes("shop", "Succeeded");
-    // With work under way `q` would ask what becomes of it.
     terminal.wait_for("Release Succeeded");
-    terminal.keys(&["q"]);
-    terminal.wait_for("ready>");
+    terminal.leave();
 }
 
 #[test]
@@ -328,8 +337,8 @@ fn a_finished_execution_is_searched_browsed_and_played_again() {
     terminal.wait_for("executions of shop");
     terminal.keys(&["6"]);
     terminal.wait_for("lead time");
-    terminal.keys(&["q", "q"]);
-    terminal.wait_for("ready>");
+    terminal.keys(&["q"]);
+    terminal.leave();
 }
 
 #[test]
@@ -376,6 +385,5 @@ fn where_nothing_is_yet_the_dashboard_greets_and_leads_on() {
     terminal.keys(&["i"]);
     terminal.wait_for("The next commit starts an execution");
     assert!(home.repository().join("stagegate.toml").is_file());
-    terminal.keys(&["q"]);
-    terminal.wait_for("ready>");
+    terminal.leave();
 }

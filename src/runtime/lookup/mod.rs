@@ -16,8 +16,8 @@ use crate::{
     engine::Event,
     host::reports::Reports,
     model::{
-        Action, ActionExecutionId, ActionName, ArtifactContent, ExecutionId, Lane, PipelineName,
-        SourceRevision, StageName, Timestamp,
+        Action, ActionExecutionId, ActionName, ActionStatus, ArtifactContent, ExecutionId, Lane,
+        PipelineName, SourceRevision, StageName, Timestamp,
     },
     store::{History, StoreError},
 };
@@ -140,12 +140,12 @@ impl ActionDetails {
         let mut runs = 0;
         let others = self.earlier.iter().filter(|(it, _)| it.id != self.execution.id);
         for (execution, record) in others {
-            match record.status.as_str() {
-                "Failed" => runs += 1,
-                "Succeeded" => {
+            match record.status {
+                ActionStatus::Failed => runs += 1,
+                ActionStatus::Succeeded => {
                     return Some(FailingSince { runs, last_good: execution.revisions.first() });
                 }
-                _ => {}
+                ActionStatus::InProgress | ActionStatus::Abandoned => {}
             }
         }
         (runs > 0).then_some(FailingSince { runs, last_good: None })
@@ -156,9 +156,9 @@ impl ActionDetails {
     pub fn flaky(&self) -> usize {
         let all = || self.earlier.iter();
         let recovered = |(execution, record): &&(ExecutionRecord, ActionRecord)| {
-            record.status == "Failed"
+            record.status == ActionStatus::Failed
                 && all().any(|(other, later)| {
-                    later.status == "Succeeded"
+                    later.status == ActionStatus::Succeeded
                         && later.started_at > record.started_at
                         && other.revisions.first().map(|it| &it.id)
                             == execution.revisions.first().map(|it| &it.id)
@@ -225,9 +225,8 @@ fn from_history(
         },
         Question::Tests(id) => {
             let mut tests = Tests::default();
-            for action in history.actions(&id.to_string())? {
-                let Ok(id) = action.id.parse() else { continue };
-                let reports = Reports::read(&handle.job_directory(id));
+            for action in history.actions(id)? {
+                let reports = Reports::read(&handle.job_directory(action.id));
                 tests.passed += reports.passed();
                 tests.failed += reports.failed().count();
                 tests.skipped += reports.skipped();
@@ -256,21 +255,14 @@ fn details(
     handle: &RuntimeHandle,
     id: ActionExecutionId,
 ) -> Result<Option<ActionDetails>, StoreError> {
-    let Some((execution, record)) = history.action(&id.to_string())? else { return Ok(None) };
-    let mut attempts = history.actions(&execution.id)?;
+    let Some((execution, record)) = history.action(id)? else { return Ok(None) };
+    let mut attempts = history.actions(execution.id)?;
     attempts.retain(|it| it.stage == record.stage && it.action == record.action);
-    let lane: Lane = execution.lane.as_str().into();
-    let mut earlier = history.runs_of(
-        &execution.pipeline,
-        &lane,
-        (record.stage.as_str(), record.action.as_str()),
-        (&execution.id, EARLIER),
-    )?;
+    let mut earlier = history.runs_of(&execution, (&record.stage, &record.action), EARLIER)?;
     earlier.retain(|(_, it)| it.started_at < record.started_at);
     let reports = Reports::read(&handle.job_directory(id));
     let definition = history.definition(&execution.pipeline, execution.version)?;
-    let stage: StageName = record.stage.as_str().into();
-    let action: ActionName = record.action.as_str().into();
-    let declared = definition.and_then(|it| it.stage(&stage)?.action(&action).cloned());
+    let declared =
+        definition.and_then(|it| it.stage(&record.stage)?.action(&record.action).cloned());
     Ok(Some(ActionDetails { execution, record, declared, attempts, earlier, reports }))
 }

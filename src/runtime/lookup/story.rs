@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     engine::{Board, Engine, Event, Fact, board::WaitReason},
-    model::{ActionExecutionId, ExecutionId, StageName, Timestamp},
+    model::{ActionExecutionId, ActionName, ActionStatus, ExecutionId, StageName, Timestamp},
     store::{ExecutionRecord, History, StoreError},
 };
 
@@ -36,9 +36,9 @@ pub enum BarKind {
     /// Stood before the stage.
     Queue,
     /// An action worked.
-    Action { id: ActionExecutionId, name: String, attempt: u32, status: String },
+    Action { id: ActionExecutionId, name: ActionName, attempt: u32, status: ActionStatus },
     /// A gate waited for somebody.
-    Gate { id: ActionExecutionId, name: String, status: String },
+    Gate { id: ActionExecutionId, name: ActionName, status: ActionStatus },
 }
 
 /// The board after one event, with nothing on it but this execution.
@@ -53,22 +53,19 @@ pub struct Frame {
 
 impl Story {
     pub(super) fn read(history: &History, id: ExecutionId) -> Result<Option<Self>, StoreError> {
-        let Some(execution) = history.find(&id.to_string())?.into_iter().next() else {
-            return Ok(None);
-        };
-        let events = history.events_of(&execution.id)?;
+        let Some(execution) = history.execution(id)? else { return Ok(None) };
+        let events = history.events_of(id)?;
         let mut bars = queues(&events);
-        for record in history.actions(&execution.id)? {
-            let Ok(action) = record.id.parse() else { continue };
-            let (name, status) = (record.action, record.status);
-            let ended = status != "InProgress";
+        for record in history.actions(id)? {
+            let (id, name, status) = (record.id, record.action, record.status);
+            let ended = status != ActionStatus::InProgress;
             let kind = if record.is_gate {
-                BarKind::Gate { id: action, name, status }
+                BarKind::Gate { id, name, status }
             } else {
-                BarKind::Action { id: action, name, attempt: record.attempt, status }
+                BarKind::Action { id, name, attempt: record.attempt, status }
             };
             bars.push(Bar {
-                stage: record.stage.as_str().into(),
+                stage: record.stage,
                 kind,
                 from: record.started_at,
                 to: ended.then_some(record.updated_at),
@@ -170,7 +167,7 @@ mod tests {
 
     fn bar(name: &str, from: i64, to: i64) -> Bar {
         let id = ActionExecutionId::from_random_bytes([u8::try_from(from).unwrap(); 16]);
-        let (name, status) = (name.to_owned(), "Succeeded".to_owned());
+        let (name, status) = (name.into(), ActionStatus::Succeeded);
         Bar {
             stage: "S".into(),
             kind: BarKind::Action { id, name, attempt: 1, status },

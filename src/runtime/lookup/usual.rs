@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    model::{ActionName, Lane, PipelineName, RevisionId, Span, StageName, Timestamp},
+    model::{
+        ActionName, ExecutionStatus, Lane, PipelineName, RevisionId, Span, StageName, Timestamp,
+    },
     store::{ExecutionRecord, History, StoreError},
 };
 
@@ -97,7 +99,7 @@ pub struct Fleet {
 pub struct FleetRow {
     pub pipeline: PipelineName,
     /// Statuses of the newest executions, oldest first.
-    pub statuses: Vec<String>,
+    pub statuses: Vec<ExecutionStatus>,
     /// From start to end, waiting included.
     pub durations: Durations,
     /// From commit to the end of its execution.
@@ -120,7 +122,7 @@ impl Fleet {
 
 impl FleetRow {
     fn of(pipeline: PipelineName, newest_first: &[ExecutionRecord]) -> Self {
-        let with = |status: &'static str| newest_first.iter().filter(move |it| it.status == status);
+        let with = |status| newest_first.iter().filter(move |it| it.status == status);
         let lead = |it: &ExecutionRecord| {
             let committed = &*it.revisions.first()?.author_date;
             let committed = chrono::DateTime::parse_from_rfc3339(committed).ok()?;
@@ -132,13 +134,13 @@ impl FleetRow {
         });
         Self {
             pipeline,
-            statuses: newest_first.iter().rev().map(|it| it.status.clone()).collect(),
+            statuses: newest_first.iter().rev().map(|it| it.status).collect(),
             durations: Durations::of(
-                with("Succeeded").map(|it| it.updated_at.since(it.started_at)),
+                with(ExecutionStatus::Succeeded).map(|it| it.updated_at.since(it.started_at)),
             ),
-            lead_times: Durations::of(with("Succeeded").filter_map(lead)),
-            succeeded: with("Succeeded").count(),
-            failed: with("Failed").count(),
+            lead_times: Durations::of(with(ExecutionStatus::Succeeded).filter_map(lead)),
+            succeeded: with(ExecutionStatus::Succeeded).count(),
+            failed: with(ExecutionStatus::Failed).count(),
             newest,
         }
     }

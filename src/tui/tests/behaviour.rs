@@ -9,7 +9,10 @@ use crate::{
         board::{Notice, Severity},
     },
     host::reports::Reports,
-    model::{ActionExecutionId, ApprovalStatus, SourceRevision, Span, TriggerType},
+    model::{
+        ActionExecutionId, ActionStatus, ApprovalStatus, ExecutionStatus, SourceRevision, Span,
+        TriggerType,
+    },
     runtime::{
         Operation,
         lookup::{
@@ -21,13 +24,13 @@ use crate::{
     tui::ui::{Layout, Overlay, Pane, Tab, Ui, View, Wish},
 };
 
-pub(super) fn execution(shop: &Shop, id: &str, status: &str) -> ExecutionRecord {
+pub(super) fn execution(shop: &Shop, id: &str, status: ExecutionStatus) -> ExecutionRecord {
     ExecutionRecord {
-        id: id.to_owned(),
+        id: id.parse().unwrap(),
         pipeline: "web-shop".into(),
-        lane: "main".to_owned(),
+        lane: "main".into(),
         version: 1,
-        status: status.to_owned(),
+        status,
         trigger: crate::model::Trigger { kind: TriggerType::Webhook, detail: String::new() },
         revisions: vec![SourceRevision::clone(&shop.heads[0])],
         variables: [("target".to_owned(), "staging".to_owned())].into(),
@@ -39,13 +42,13 @@ pub(super) fn execution(shop: &Shop, id: &str, status: &str) -> ExecutionRecord 
     }
 }
 
-fn action(shop: &Shop, id: ActionExecutionId, status: &str) -> ActionRecord {
+fn action(shop: &Shop, id: ActionExecutionId, status: ActionStatus) -> ActionRecord {
     ActionRecord {
-        id: id.to_string(),
-        stage: "Test".to_owned(),
-        action: "lint".to_owned(),
+        id,
+        stage: "Test".into(),
+        action: "lint".into(),
         attempt: 1,
-        status: status.to_owned(),
+        status,
         resolved: crate::model::Instructions {
             commands: vec!["lint --strict".to_owned()],
             ..Default::default()
@@ -74,14 +77,14 @@ pub(super) fn story(shop: &Shop) -> Story {
         to: to.map(|to| shop.now + Span(to)),
         critical,
     };
-    let work = |byte, name: &str, status: &str| BarKind::Action {
+    let work = |byte, name: &str, status| BarKind::Action {
         id: id(byte),
-        name: name.to_owned(),
+        name: name.into(),
         attempt: 1,
-        status: status.to_owned(),
+        status,
     };
     let gate =
-        BarKind::Gate { id: id(4), name: "go-no-go".to_owned(), status: "InProgress".to_owned() };
+        BarKind::Gate { id: id(4), name: "go-no-go".into(), status: ActionStatus::InProgress };
     let frames = (0..4).map(|at| Frame {
         at: shop.now + Span(at * 1_000),
         text: format!("event {at}"),
@@ -89,12 +92,16 @@ pub(super) fn story(shop: &Shop) -> Story {
         is_turn: at == 2,
     });
     Story {
-        execution: execution(shop, "00000000-0000-4000-8000-000000000001", "InProgress"),
+        execution: execution(
+            shop,
+            "00000000-0000-4000-8000-000000000001",
+            ExecutionStatus::InProgress,
+        ),
         bars: vec![
-            bar("Source", work(1, "app", "Succeeded"), 0, Some(900), true),
+            bar("Source", work(1, "app", ActionStatus::Succeeded), 0, Some(900), true),
             bar("Test", BarKind::Queue, 900, Some(20_000), false),
-            bar("Test", work(2, "unit", "Succeeded"), 20_000, Some(64_000), true),
-            bar("Test", work(3, "lint", "Failed"), 20_000, Some(31_000), false),
+            bar("Test", work(2, "unit", ActionStatus::Succeeded), 20_000, Some(64_000), true),
+            bar("Test", work(3, "lint", ActionStatus::Failed), 20_000, Some(31_000), false),
             bar("Release", gate, 64_000, None, true),
         ],
         frames: frames.collect(),
@@ -138,11 +145,15 @@ fn a_list_shows_the_rows_that_fit_what_is_typed_and_the_cursor_follows_its_row()
     let (one, two) =
         ("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002");
     let pipeline = ui.selection.pipeline.clone().unwrap();
-    let both = vec![execution(&shop, two, "Failed"), execution(&shop, one, "Succeeded")];
+    let both = vec![
+        execution(&shop, two, ExecutionStatus::Failed),
+        execution(&shop, one, ExecutionStatus::Succeeded),
+    ];
     press(&mut ui, &mut now, "3");
     tell(&mut ui, &shop, Question::Executions(pipeline.clone()), Told::Executions(both.clone()));
     press(&mut ui, &mut now, "j");
-    let newest = execution(&shop, "00000000-0000-4000-8000-000000000003", "InProgress");
+    let newest =
+        execution(&shop, "00000000-0000-4000-8000-000000000003", ExecutionStatus::InProgress);
     let three = [newest].into_iter().chain(both).collect();
     tell(&mut ui, &shop, Question::Executions(pipeline), Told::Executions(three));
     let rows = ui.table(now).rows;
@@ -196,12 +207,16 @@ fn a_rollback_from_the_history_goes_back_to_the_execution_of_the_row() {
     let id = "00000000-0000-4000-8000-000000000002";
     press(&mut ui, &mut now, "h 3");
     assert_eq!(ui.selection.stage.as_ref().unwrap().as_str(), "Test");
-    let elsewhere = ExecutionRecord { lane: "develop".into(), ..execution(&shop, id, "Succeeded") };
+    let elsewhere = ExecutionRecord {
+        lane: "develop".into(),
+        ..execution(&shop, id, ExecutionStatus::Succeeded)
+    };
     let question = Question::Executions("web-shop".into());
     tell(&mut ui, &shop, question.clone(), Told::Executions(vec![elsewhere]));
     press(&mut ui, &mut now, "B");
     assert!(ui.overlays.is_empty(), "it ran in another lane");
-    let here = ExecutionRecord { lane: "main".into(), ..execution(&shop, id, "Succeeded") };
+    let here =
+        ExecutionRecord { lane: "main".into(), ..execution(&shop, id, ExecutionStatus::Succeeded) };
     tell(&mut ui, &shop, question, Told::Executions(vec![here]));
     press(&mut ui, &mut now, "B");
     let asked = text(&picture(&ui, now, 100, 24));
@@ -351,16 +366,24 @@ fn tabs_tell_what_the_history_knows_of_an_attempt() {
     assert!(shown.has_failed());
     let earlier = |status| {
         (
-            execution(&shop, "00000000-0000-4000-8000-000000000001", "Succeeded"),
+            execution(&shop, "00000000-0000-4000-8000-000000000001", ExecutionStatus::Succeeded),
             action(&shop, shown.id, status),
         )
     };
     let details = ActionDetails {
-        execution: execution(&shop, "00000000-0000-4000-8000-000000000002", "Failed"),
-        record: action(&shop, shown.id, "Failed"),
+        execution: execution(
+            &shop,
+            "00000000-0000-4000-8000-000000000002",
+            ExecutionStatus::Failed,
+        ),
+        record: action(&shop, shown.id, ActionStatus::Failed),
         declared: None,
-        attempts: vec![action(&shop, shown.id, "Failed")],
-        earlier: vec![earlier("Failed"), earlier("Succeeded"), earlier("Succeeded")],
+        attempts: vec![action(&shop, shown.id, ActionStatus::Failed)],
+        earlier: vec![
+            earlier(ActionStatus::Failed),
+            earlier(ActionStatus::Succeeded),
+            earlier(ActionStatus::Succeeded),
+        ],
         reports: Reports::default(),
     };
     let since = details.failing_since().unwrap();

@@ -10,7 +10,7 @@ use super::{
     views::{self, Scene},
 };
 use crate::{
-    model::Span,
+    model::{ExecutionStatus::*, Span},
     runtime::lookup::{Durations, Fleet, FleetRow, Question, Told},
     tui::{
         hit::Hits,
@@ -24,16 +24,16 @@ fn informed(shop: &Shop) -> Ui {
     let mut ui = shop.ui();
     let pipeline = ui.selection.pipeline.clone().unwrap();
     let id = |n: usize| format!("00000000-0000-4000-8000-{n:012}");
-    let statuses = ["InProgress", "Succeeded", "Failed", "Superseded", "Stopped"];
+    let statuses = [InProgress, Succeeded, Failed, Superseded, Stopped];
     let executions: Vec<_> = statuses
         .iter()
         .enumerate()
-        .map(|(at, status)| behaviour::execution(shop, &id(at + 1), status))
+        .map(|(at, status)| behaviour::execution(shop, &id(at + 1), *status))
         .collect();
     let fleet = Fleet {
         rows: vec![FleetRow {
             pipeline: pipeline.clone(),
-            statuses: statuses.iter().rev().map(|it| (*it).to_owned()).collect(),
+            statuses: statuses.into_iter().rev().collect(),
             durations: Durations::of([Span(60_000), Span(65_000), Span(70_000)]),
             lead_times: Durations::of([Span(160_000), Span(165_000), Span(170_000)]),
             succeeded: 3,

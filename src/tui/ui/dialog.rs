@@ -274,7 +274,7 @@ impl Dialog {
                 .to_owned(),
         );
         let (pipeline, lane, stage) = (pipeline.clone(), lane.clone(), stage.clone());
-        let target = target.and_then(|it| it.id.parse().ok());
+        let target = target.map(|it| it.id);
         let subject = Subject::Rollback { pipeline, lane, stage, target };
         Self::new(subject, "Roll back stage".to_owned(), lines, now)
     }

@@ -8,7 +8,7 @@ use crate::{
     ansi,
     engine::board::{LaneCard, StageCard},
     host::clock,
-    model::{PipelineName, Span, Timestamp},
+    model::{ExecutionStatus, PipelineName, Span, Timestamp},
     runtime::lookup::{EventLine, ExecutionRecord, Fleet},
     tui::{look::Mark, theme::Role},
 };
@@ -230,25 +230,25 @@ pub(super) fn history_table(
     now: Timestamp,
 ) -> Table {
     let rows = executions.iter().map(|it| {
-        let mark = Mark::of_word(&it.status);
+        let mark = Mark::of_execution(it.status);
         let revision = it.revisions.first();
         let end = if mark == Mark::Running { now } else { it.updated_at };
         let status = match &it.rollback_target {
             Some(_) => format!("{} ROLLBACK", it.status),
-            None => it.status.clone(),
+            None => it.status.to_string(),
         };
         Row {
-            key: it.id.clone(),
+            key: it.id.to_string(),
             cells: vec![
                 Cell::mark(mark, status),
                 Cell::role(Role::Strong, revision.map_or("", |it| it.id.short())),
-                Cell::text(ansi::one_line(&it.lane)),
+                Cell::text(ansi::one_line(it.lane.as_str())),
                 Cell::role(Role::Muted, clock::local_moment(it.started_at, now)),
                 Cell::role(Role::Muted, end.since(it.started_at).to_string()),
                 Cell::role(Role::Muted, ansi::one_line(revision.map_or("", |it| &*it.author_name))),
                 Cell::text(ansi::one_line(revision.map_or("", |it| it.subject()))),
             ],
-            target: it.id.parse().ok().map(RowTarget::Execution),
+            target: Some(RowTarget::Execution(it.id)),
         }
     });
     Table {
@@ -283,9 +283,9 @@ fn newest_subject(lane: &LaneCard) -> String {
 }
 
 /// One glyph an execution, the newest last.
-fn sparkline(statuses: &[String]) -> Vec<Mark> {
+fn sparkline(statuses: &[ExecutionStatus]) -> Vec<Mark> {
     let newest = statuses.len().saturating_sub(SPARKLINE);
-    statuses[newest..].iter().map(|status| Mark::of_word(status)).collect()
+    statuses[newest..].iter().map(|status| Mark::of_execution(*status)).collect()
 }
 
 fn age(at: Timestamp, now: Timestamp) -> String {

@@ -66,7 +66,7 @@ impl Ui {
         let target = self.execution_in_history(now);
         let refusal = match target {
             _ if stage.last_success.is_none() => Some("this stage has never succeeded"),
-            Some(it) if it.lane != lane.lane.as_str() => {
+            Some(it) if it.lane != lane.lane => {
                 Some("that execution ran in another lane: select its lane and stage on the board")
             }
             _ => None,

@@ -103,15 +103,15 @@ fn of_bar(bar: &Bar) -> Option<Shown> {
     };
     let mark = match bar.to {
         None if is_gate => Mark::Waiting,
-        _ => Mark::of_word(status),
+        _ => Mark::of_action(*status),
     };
     Some(Shown {
         id: *id,
-        name: name.clone(),
+        name: name.to_string(),
         stage: bar.stage.to_string(),
         kind: bar.stage.to_string(),
         mark,
-        status: status.clone(),
+        status: status.to_string(),
         number,
         started_at: bar.from,
         ended_at: bar.to,

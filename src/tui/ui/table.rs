@@ -146,7 +146,7 @@ impl Ui {
         };
         let rows = self.table(now).rows;
         let row = rows.get(self.cursor_in(&rows))?;
-        executions.iter().find(|it| it.id == row.key)
+        executions.iter().find(|it| row.target == Some(RowTarget::Execution(it.id)))
     }
 
     pub(super) fn move_cursor(&mut self, step: isize, now: Timestamp) {

@@ -9,7 +9,7 @@ use crate::{
         clock,
         reports::{Case, Outcome, Reports},
     },
-    model::{ArtifactContent, ExecutionId, Span},
+    model::{ActionStatus, ArtifactContent, ExecutionId, Span},
     runtime::lookup::{ActionDetails, ActionRecord, Durations, Question, TextQuestion, Told},
     tui::{look::Mark, theme::Role},
 };
@@ -219,7 +219,7 @@ fn as_written(raw: Option<&String>, resolved: &str) -> Option<TabLine> {
 }
 
 fn attempt(record: &ActionRecord) -> TabLine {
-    let mark = Mark::of_word(&record.status);
+    let mark = Mark::of_action(record.status);
     let took = if mark == Mark::Running {
         String::new()
     } else {
@@ -240,7 +240,7 @@ fn earlier(details: &ActionDetails) -> Vec<TabLine> {
     const WIDTH: i64 = 30;
     let span = |it: &ActionRecord| it.updated_at.since(it.started_at);
     let longest = details.earlier.iter().map(|(_, it)| span(it).0).max().unwrap_or(0).max(1);
-    let succeeded = details.earlier.iter().filter(|(_, it)| it.status == "Succeeded");
+    let succeeded = details.earlier.iter().filter(|(_, it)| it.status == ActionStatus::Succeeded);
     let durations = Durations::of(succeeded.map(|(_, it)| span(it)));
     let words = |it: Option<Span>| it.map_or_else(|| "-".to_owned(), |it| it.to_string());
     let mut lines = vec![TabLine::of(
@@ -253,11 +253,11 @@ fn earlier(details: &ActionDetails) -> Vec<TabLine> {
         ),
     )];
     lines.extend(details.earlier.iter().map(|(execution, record)| {
-        let mark = Mark::of_word(&record.status);
+        let mark = Mark::of_action(record.status);
         let cells = usize::try_from(span(record).0 * WIDTH / longest).unwrap_or(0).max(1);
         let revision = execution.revisions.first();
         TabLine {
-            opens: execution.id.parse().ok().map(Opens::Execution),
+            opens: Some(Opens::Execution(execution.id)),
             ..TabLine::new([
                 (format!("{} ", revision.map_or("", |it| it.id.short())), Role::Strong),
                 (format!("{:<10} ", record.status), mark.role()),

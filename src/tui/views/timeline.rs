@@ -60,15 +60,15 @@ fn draw_story(scene: &Scene<'_>, story: &Story, area: Rect, buffer: &mut Buffer,
 
 fn draw_title(scene: &Scene<'_>, story: &Story, area: Rect, buffer: &mut Buffer) {
     let execution = &story.execution;
-    let mark = Mark::of_word(&execution.status);
+    let mark = Mark::of_execution(execution.status);
     let mut pen = scene.pen(buffer, area, 0);
     pen.skip(1).write(mark.glyph(scene.look, scene.beat), scene.style(mark.role())).skip(1);
     if let Some(revision) = execution.revisions.first() {
         pen.write(revision.id.short(), scene.style(Role::Strong)).skip(1);
         pen.write(&ansi::one_line(revision.subject()), scene.style(Role::Text)).skip(2);
     }
-    pen.write(&execution.status, scene.style(mark.role())).skip(2);
-    pen.write(execution.id.get(..8).unwrap_or_default(), scene.style(Role::Muted));
+    pen.write(execution.status.as_str(), scene.style(mark.role())).skip(2);
+    pen.write(&execution.id.short(), scene.style(Role::Muted));
     let sum = |wanted: fn(&BarKind) -> bool| {
         let spans = story.bars.iter().filter(|it| wanted(&it.kind));
         Span(spans.map(|it| it.to.unwrap_or(scene.now).since(it.from).0).sum())
@@ -114,8 +114,10 @@ fn draw_label(scene: &Scene<'_>, bar: &Bar, with_stage: bool, line: Rect, buffer
     pen.write(&format!("{stage:<9.9}"), scene.style(Role::Title)).skip(1);
     match &bar.kind {
         BarKind::Queue => pen.write("before the stage", scene.style(Role::Muted)),
-        BarKind::Gate { name, .. } => pen.write(name, scene.style(Role::Waiting)),
-        BarKind::Action { name, attempt: 1, .. } => pen.write(name, scene.style(Role::Text)),
+        BarKind::Gate { name, .. } => pen.write(name.as_str(), scene.style(Role::Waiting)),
+        BarKind::Action { name, attempt: 1, .. } => {
+            pen.write(name.as_str(), scene.style(Role::Text))
+        }
         BarKind::Action { name, attempt, .. } => {
             pen.write(&format!("{name} #{attempt}"), scene.style(Role::Text))
         }
@@ -149,7 +151,7 @@ fn draw_bar(
     let (glyph, role) = match &bar.kind {
         BarKind::Queue => (glyphs.bar_queue, Role::Queued),
         BarKind::Gate { .. } => (glyphs.bar_wait, Role::Waiting),
-        BarKind::Action { status, .. } => (glyphs.bar_full, Mark::of_word(status).role()),
+        BarKind::Action { status, .. } => (glyphs.bar_full, Mark::of_action(*status).role()),
     };
     let place = Rect { x: line.x + LABEL + start, width: length, ..line };
     let text = glyph.repeat(usize::from(length));
