@@ -17,8 +17,8 @@ use super::{
 use crate::{
     definition,
     host::{ContainerEngine, Git, StateDir},
-    runtime::{DefinitionFiles, RuntimeHandle},
-    store, tui, words,
+    runtime::{self, DefinitionFiles, RuntimeHandle},
+    tui, words,
 };
 
 /// The first git that knows everything we ask it (`--path-format`).
@@ -148,7 +148,7 @@ fn history(state_dir: &StateDir) -> Option<Finding> {
     if !state_dir.exists() {
         return None;
     }
-    Some(match store::check(&state_dir.database()) {
+    Some(match runtime::check_history(&state_dir.database()) {
         Ok(None) => Finding::good("history", "every page is sound"),
         Ok(Some(damage)) => {
             let remedy = "end the runtime, move stagegate.db away and restore it from a backup";

@@ -6,8 +6,8 @@ use crate::{
     definition::FileProblems,
     engine::{Refusal, RefusalKind},
     host::state_dir::StateDirError,
+    runtime::StoreError,
     runtime::{FilesError, StartError, SubmitError},
-    store::StoreError,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

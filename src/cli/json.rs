@@ -10,7 +10,7 @@ use crate::{
         Action, ApprovalDecision, ConditionType, ErrorDetails, ExecutionMode, Pipeline,
         SourceRevision, Timestamp,
     },
-    store::{ActionRecord, DecisionRecord, ExecutionRecord},
+    runtime::lookup::{ActionRecord, DecisionRecord, ExecutionRecord},
 };
 
 /// Leaves out what is not there, as AWS does.

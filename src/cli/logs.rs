@@ -10,7 +10,7 @@ use crate::{
     ansi,
     host::{StateDir, log},
     model::ActionExecutionId,
-    store::ActionRecord,
+    runtime::lookup::ActionRecord,
 };
 
 const PIECE: u64 = 1 << 16;

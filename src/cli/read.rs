@@ -11,14 +11,15 @@ use super::{
 };
 use crate::{
     ansi,
-    engine::{
-        board::{ActionCard, LaneCard, OpenGate, PipelineCard, StageCard},
-        state::{DeferredDecision, Override},
+    engine::board::{
+        ActionCard, DeferredDecision, LaneCard, OpenGate, Override, PipelineCard, StageCard,
     },
     host::{StateDir, clock, reports::Reports},
     model::{ActionStatus, PipelineName, Timestamp},
-    runtime::RuntimeHandle,
-    store::{self, ActionRecord, ExecutionRecord},
+    runtime::{
+        self, RuntimeHandle,
+        lookup::{ActionRecord, ExecutionRecord},
+    },
 };
 
 /// Says what to do while no pipeline is known.
@@ -225,11 +226,12 @@ fn decisions(
         let place = [Some(it.pipeline.as_str()), it.stage.as_deref(), it.subject.as_deref()];
         let revision = it.revisions.first();
         output::line(format!(
-            "{}  {:<12}  {:<18}  {}  {} {}  {}",
+            "{}  {:<12}  {:<18}  {}  {}  {} {}  {}",
             clock::local_date(it.at),
             ansi::one_line(&it.by.to_string()),
             it.kind,
             ansi::one_line(&place.into_iter().flatten().collect::<Vec<_>>().join("/")),
+            ansi::one_line(it.lane.as_deref().unwrap_or("-")),
             revision.map_or("", |it| it.id.short()),
             ansi::one_line(revision.map_or("", |it| it.subject())),
             ansi::one_line(&it.reason),
@@ -240,7 +242,7 @@ fn decisions(
 
 /// Finds one execution by the beginning of its id.
 pub(super) fn find_execution(
-    history: &store::History,
+    history: &runtime::History,
     prefix: &str,
 ) -> Result<ExecutionRecord, Failure> {
     // The newest one of a pipeline is what people mean by its name.

@@ -16,11 +16,11 @@ use crate::{
     engine::push_filters::{FilterVerdict, Finding, Outcome},
     host::{StateDir, clock},
     model::{Pipeline, PipelineName},
+    runtime::DeclinedRecord,
     runtime::{
         DefinitionFiles, RuntimeHandle,
         explain::{Explanation, Push, Ruling, Since, explain},
     },
-    store::DeclinedRecord,
     words,
 };
 

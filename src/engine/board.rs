@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{DeferredDecision, Note, Override, WatchingPaused};
+pub use super::state::{DeferredDecision, Note, Override, WatchingPaused};
 use crate::model::{
     ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken, Category,
     ConditionResult, ConditionStatus, ConditionType, EnvironmentVariableType, ErrorDetails,

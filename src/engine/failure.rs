@@ -143,7 +143,7 @@ impl Engine {
         let detail = format!("{} failed in {}", failed.short(), stage.name);
         let trigger = Trigger { kind: TriggerType::AutomatedRollback, detail };
         let rollback = Rollback { stage: stage.name.clone(), release };
-        self.start_rollback(step, home, rollback, trigger);
+        self.start_rollback(step, home, rollback, trigger, None);
     }
 
     /// Rolls a stage back by hand. The shell has looked the target up in the history.
@@ -179,7 +179,8 @@ impl Engine {
         let home = Home { pipeline: name.clone(), lane };
         let trigger = Trigger { kind: TriggerType::ManualRollback, detail: by.to_string() };
         let rollback = Rollback { stage, release: release.into() };
-        Ok(self.start_rollback(step, &home, rollback, trigger))
+        let by = Some(Box::new(by.clone()));
+        Ok(self.start_rollback(step, &home, rollback, trigger, by))
     }
 
     fn start_rollback(
@@ -188,6 +189,7 @@ impl Engine {
         home: &Home,
         rollback: Rollback,
         trigger: Trigger,
+        by: Option<Box<Operator>>,
     ) -> ExecutionId {
         let execution = self.mint_execution();
         let version = self.state.pipelines.get(&home.pipeline).map_or(0, |it| it.version);
@@ -199,7 +201,11 @@ impl Engine {
             trigger,
             revisions: Arc::clone(&release.revisions),
             variables: release.variables.get(PIPELINE_NAMESPACE).cloned().unwrap_or_default(),
-            options: StartOptions { rollback: Some(Box::new(rollback)), ..StartOptions::default() },
+            options: StartOptions {
+                rollback: Some(Box::new(rollback)),
+                by,
+                ..StartOptions::default()
+            },
         };
         self.record(step, &home.pipeline, fact);
         execution

@@ -52,7 +52,10 @@ pub use refusal::{Refusal, RefusalKind};
 use rng::Rng;
 use state::{Home, State};
 
-use crate::model::{ActionName, ExecutionId, PipelineName, SourceRevision, Timestamp};
+use crate::model::{
+    ActionName, ApprovalDecision, ExecutionId, Operator, PipelineName, SourceRevision, StopRequest,
+    Timestamp,
+};
 
 pub struct Engine {
     state: State,
@@ -174,12 +177,7 @@ impl Engine {
         Ok(step)
     }
 
-    fn request(
-        &mut self,
-        step: &mut Step,
-        request: Request,
-        by: crate::model::Operator,
-    ) -> Result<(), Refusal> {
+    fn request(&mut self, step: &mut Step, request: Request, by: Operator) -> Result<(), Refusal> {
         match request {
             Request::StartPipelineExecution {
                 pipeline,
@@ -193,7 +191,7 @@ impl Engine {
                 self.start_by_hand(step, &pipeline, *revision, variables, wish, &by)
             }
             Request::StopPipelineExecution { pipeline, execution, mode, reason } => {
-                self.stop(step, &pipeline, execution, state_stop(mode, reason, by))
+                self.stop(step, &pipeline, execution, StopRequest { mode, reason, by })
             }
             Request::RetryStageExecution { pipeline, stage, execution, mode } => {
                 self.retry(step, &pipeline, stage, execution, mode, by)
@@ -210,7 +208,7 @@ impl Engine {
                 effective_at,
             } => {
                 let gate = approvals::Gate { pipeline, stage, action, token };
-                let decision = crate::model::ApprovalDecision { status, summary, by, at: step.at };
+                let decision = ApprovalDecision { status, summary, by, at: step.at };
                 let (revision, comparison) = (if_revision, &comparison);
                 self.put_approval_result(step, &gate, decision, revision, comparison, effective_at)
             }
@@ -279,12 +277,4 @@ impl Engine {
     fn mint_execution(&mut self) -> ExecutionId {
         ExecutionId::from_random_bytes(self.rng.bytes())
     }
-}
-
-fn state_stop(
-    mode: crate::model::StopMode,
-    reason: String,
-    by: crate::model::Operator,
-) -> crate::model::StopRequest {
-    crate::model::StopRequest { mode, reason, by }
 }

@@ -109,6 +109,7 @@ impl Engine {
         let options = StartOptions {
             skip: stages_to_skip(name, &pipeline.definition, wish.skip, wish.from)?,
             client_request_token: wish.client_request_token.map(String::into_boxed_str),
+            by: Some(Box::new(by.clone())),
             ..StartOptions::default()
         };
         let variables = self.pipeline_variables(name, overrides)?;

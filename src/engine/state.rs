@@ -210,6 +210,9 @@ pub struct StartOptions {
     pub parent: Option<Box<ActionRef>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_request_token: Option<Box<str>>,
+    /// Who started it by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Box<Operator>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

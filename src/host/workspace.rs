@@ -11,6 +11,9 @@ use std::{
 use super::work_tree::date_now;
 use crate::model::{Job, Lane};
 
+/// How deep the folder of a workspace lies.
+const DEPTH: usize = 4;
+
 pub struct Workspaces {
     root: PathBuf,
     in_use: Arc<Mutex<BTreeSet<PathBuf>>>,
@@ -31,7 +34,8 @@ impl Workspaces {
     /// there, the next one gets a workspace beside it.
     pub fn take(&self, job: &Job) -> io::Result<Workspace> {
         let lane = if job.lane.as_str() == Lane::WHOLE_PIPELINE { "_" } else { job.lane.as_str() };
-        let parts = [job.pipeline.as_str(), lane, job.stage.as_str(), job.action_name().as_str()];
+        let parts: [&str; DEPTH] =
+            [job.pipeline.as_str(), lane, job.stage.as_str(), job.action_name().as_str()];
         self.take_below(parts.iter().map(|part| folder_name(part)).collect())
     }
 
@@ -59,6 +63,12 @@ impl Workspaces {
             .insert(directory.clone())
             .then(|| Workspace { directory, in_use: Arc::clone(&self.in_use) })
     }
+}
+
+/// Returns the folders of all workspaces: one for each pipeline, lane, stage and action.
+pub fn all(root: &Path) -> impl Iterator<Item = PathBuf> {
+    let folders = walkdir::WalkDir::new(root).min_depth(DEPTH).max_depth(DEPTH).into_iter();
+    folders.flatten().filter(|it| it.file_type().is_dir()).map(walkdir::DirEntry::into_path)
 }
 
 impl Drop for Workspace {

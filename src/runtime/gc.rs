@@ -22,7 +22,7 @@ use crate::{
         board::{Notice, Severity},
         state::State,
     },
-    host::{GitError, Mirror, Tools, clock, mirror},
+    host::{GitError, Mirror, Tools, clock, mirror, workspace},
     model::{ArtifactContent, Artifacts, ExecutionId, Keep, SourceRevision, Span, Timestamp},
     store::{self, EndedExecution, History, StoreError, read_state},
 };
@@ -255,20 +255,12 @@ fn strangers(history: &History, logs: &Path, now: Timestamp) -> Result<Vec<PathB
 
 /// Returns the workspaces that go: those not used for long, then those used longest ago.
 fn workspaces(root: &Path, keep: &Keep, now: Timestamp) -> Vec<(PathBuf, u64)> {
-    let mut all = Vec::new();
-    let mut walk = walkdir::WalkDir::new(root).min_depth(4).into_iter();
-    while let Some(entry) = walk.next() {
-        let Ok(entry) = entry else { continue };
-        if !entry.file_type().is_dir() || !entry.path().join("src").is_dir() {
-            if entry.file_type().is_dir() && entry.depth() > 5 {
-                walk.skip_current_dir();
-            }
-            continue;
-        }
-        walk.skip_current_dir();
-        let (path, bytes) = with_size(entry.into_path());
-        all.push((used_at(&path).unwrap_or_default(), bytes, path));
-    }
+    let mut all: Vec<_> = workspace::all(root)
+        .map(|path| {
+            let (path, bytes) = with_size(path);
+            (used_at(&path).unwrap_or_default(), bytes, path)
+        })
+        .collect();
     all.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
     let mut kept = 0;
     let goes = all.into_iter().filter_map(|(at, bytes, path)| {

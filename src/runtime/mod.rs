@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
 };
 
-pub use crate::store::History;
+pub use crate::store::{DeclinedRecord, History, StoreError, check as check_history};
 pub use definitions::{DefinitionFiles, FilesError};
 pub use ending::Ending;
 pub use gc::{Amount, Removed};
@@ -49,7 +49,7 @@ use crate::{
         state_dir::{RuntimeLock, StateDirError},
     },
     model::{Containers, Keep, Operator, PipelineName},
-    store::{Store, StoreError},
+    store::Store,
 };
 
 pub struct Options {

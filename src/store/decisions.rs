@@ -4,7 +4,7 @@ use rusqlite::{Transaction, params};
 
 use super::{History, StoreError, history::parsed};
 use crate::{
-    engine::{Event, Fact},
+    engine::{Event, Fact, state::StartOptions},
     model::{ApprovalStatus, Operator, PipelineName, SourceRevision, Timestamp},
 };
 
@@ -89,6 +89,14 @@ fn decision(fact: &Fact) -> Option<Decision<'_>> {
         Fact::StopRequested { request, .. } => {
             Decision { reason: &request.reason, ..of("StopRequested", &request.by) }
         }
+        Fact::ExecutionStarted { options: StartOptions { by: Some(by), rollback, .. }, .. } => {
+            match rollback {
+                Some(rollback) => {
+                    Decision { stage: Some(rollback.stage.as_str()), ..of("StageRolledBack", by) }
+                }
+                None => of("ExecutionStarted", by),
+            }
+        }
         Fact::StageRetried { stage, by: Some(by), .. } => {
             Decision { stage: Some(stage.as_str()), ..of("StageRetried", by) }
         }
@@ -101,7 +109,41 @@ fn decision(fact: &Fact) -> Option<Decision<'_>> {
         Fact::WatchingPaused { by } => of("WatchingPaused", by),
         Fact::WatchingResumed { by } => of("WatchingResumed", by),
         Fact::PipelineDeleted { by } => of("PipelineDeleted", by),
-        _ => return None,
+        // What the engine decides by itself, and what happens in the world.
+        Fact::PipelineDefined { .. }
+        | Fact::BaselineTaken { .. }
+        | Fact::HeadMoved { .. }
+        | Fact::BranchDeleted { .. }
+        | Fact::ChangesAwaited { .. }
+        | Fact::ChangesListed { .. }
+        | Fact::StartDeclined { .. }
+        | Fact::ScheduleSet { .. }
+        | Fact::ExecutionStarted { .. }
+        | Fact::ExecutionSuperseded { .. }
+        | Fact::ExecutionSucceeded { .. }
+        | Fact::ExecutionFailed { .. }
+        | Fact::ExecutionStopped { .. }
+        | Fact::StageEntered { .. }
+        | Fact::StageSucceeded { .. }
+        | Fact::StageFailed { .. }
+        | Fact::StageStopped { .. }
+        | Fact::StageSkipped { .. }
+        | Fact::StageRetryScheduled { .. }
+        | Fact::StageRetried { .. }
+        | Fact::ConditionStarted { .. }
+        | Fact::ConditionSucceeded { .. }
+        | Fact::ConditionFailed { .. }
+        | Fact::RuleStarted { .. }
+        | Fact::RuleWaits { .. }
+        | Fact::RuleAbandoned { .. }
+        | Fact::RuleSucceeded { .. }
+        | Fact::RuleFailed { .. }
+        | Fact::ActionStarted { .. }
+        | Fact::ActionSucceeded { .. }
+        | Fact::ActionFailed { .. }
+        | Fact::ActionAbandoned { .. }
+        | Fact::ActionRetryScheduled { .. }
+        | Fact::ApprovalNoted { .. } => return None,
     })
 }
 

@@ -101,6 +101,11 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
         ],
         "views ask through the handle",
     ),
+    (
+        "src/cli",
+        &["crate::store", "crate::providers", "engine::state"],
+        "verbs ask and act through the handle",
+    ),
     ("src/runtime", &["crate::tui", "crate::cli", "ratatui::"], "the runtime has no screen"),
 ];
 

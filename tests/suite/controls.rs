@@ -44,6 +44,8 @@ fn a_rollback_after_three_good_and_one_failed_deploy_puts_the_third_back() {
     assert!(current(&home).ends_with("broken\n"), "the failed deploy had switched already");
 
     let id = home.ok(&["rollback", "p/Deploy"]);
+    let decided = home.ok(&["history", "p", "--decisions"]);
+    assert!(decided.contains("StageRolledBack     p/Deploy  main "), "{decided}");
     let rollback = home.newest_becomes("p", "Succeeded");
     assert_eq!(rollback["pipelineExecutionId"], id.trim());
     assert!(current(&home).ends_with("three\n"), "{}", current(&home));

@@ -509,10 +509,9 @@ impl Dialog {
                     .field
                     .as_ref()
                     .is_some_and(|field| matches!(field.required, Required::Exactly(_)));
-                // The decision holds for the revision that was looked at, and for no other.
-                let looked_at = is_sha.then_some(revision);
+                // What was typed for a downgrade is the commit, not a comment.
                 let summary = if is_sha { String::new() } else { typed() };
-                let if_revision = looked_at;
+                let if_revision = is_sha.then_some(revision);
                 Operation::PutApprovalResult {
                     pipeline,
                     stage,
