@@ -419,6 +419,9 @@ pub(super) struct Wait {
 pub(super) struct Show {
     /// The execution, by its id or the beginning of it; by a pipeline's name its newest
     pub(super) execution: String,
+    /// Of a pipeline the newest in this lane
+    #[arg(long)]
+    pub(super) lane: Option<String>,
     /// Print `GetPipelineExecution`'s response with actionExecutionDetails
     #[arg(long)]
     pub(super) json: bool,
@@ -432,6 +435,9 @@ pub(super) struct Logs {
     pub(super) execution: String,
     /// STAGE/ACTION; all actions if absent
     pub(super) target: Option<String>,
+    /// Of a pipeline the newest execution in this lane
+    #[arg(long)]
+    pub(super) lane: Option<String>,
     /// Go on printing until the execution has ended
     #[arg(short = 'F', long)]
     pub(super) follow: bool,

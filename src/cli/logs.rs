@@ -10,7 +10,7 @@ use crate::{
     ansi,
     host::{StateDir, log},
     model::ActionExecutionId,
-    runtime::lookup::ActionRecord,
+    runtime::lookup::{ActionRecord, ExecutionRecord},
 };
 
 const PIECE: u64 = 1 << 16;
@@ -30,7 +30,7 @@ pub(super) async fn logs(state_dir: StateDir, arguments: Logs) -> Result<Exit, F
         None => (arguments.execution.as_str(), None),
     };
     let target = place.or(arguments.target);
-    let execution = find_execution(&history, name)?;
+    let execution = find_execution(&history, name, arguments.lane.as_deref())?;
     let wanted = |record: &ActionRecord| {
         target.as_ref().is_none_or(|target| match target.split_once('/') {
             Some((stage, action)) => {
@@ -45,17 +45,33 @@ pub(super) async fn logs(state_dir: StateDir, arguments: Logs) -> Result<Exit, F
         let over = history.execution(execution.id)?.is_none_or(|it| it.status.has_ended());
         let actions: Vec<_> = history.actions(execution.id)?.into_iter().filter(wanted).collect();
         if actions.is_empty() && over {
-            let words = format!("no action {} in this execution", target.unwrap_or_default());
-            return Err(Failure::usage(words));
+            return Err(nothing_ran(&execution, target));
         }
         for action in &actions {
             printer.print(action, &handle.log_path(action.id), actions.len() > 1)?;
         }
         if over || !arguments.follow {
-            return Ok(Exit::Done);
+            return match (actions.is_empty(), printer.last) {
+                (true, _) => Err(nothing_ran(&execution, target)),
+                (false, Some(_)) => Ok(Exit::Done),
+                (false, None) => {
+                    let id = execution.id.short();
+                    output::say(format!(
+                        "there is no log; `stagegate show {id}` says what became of it"
+                    ));
+                    Ok(Exit::Done)
+                }
+            };
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+fn nothing_ran(execution: &ExecutionRecord, target: Option<String>) -> Failure {
+    let (id, lane) = (execution.id.short(), execution.lane.label());
+    let what = target.map_or_else(|| "no action".to_owned(), |it| format!("no action {it}"));
+    let words = format!("execution {id} ({lane}, {}) has run {what}", execution.status);
+    Failure::usage(words).hint("name another one; `stagegate history PIPELINE` lists them")
 }
 
 /// Remembers how far each log was printed.
@@ -107,12 +123,11 @@ impl Printer {
                 reader.set_limit(u64::MAX);
                 continue;
             }
-            if with_title && self.last != Some(action.id) {
+            if self.last.replace(action.id) != Some(action.id) && with_title {
                 output::line(format!(
                     "==> {}/{} attempt {}",
                     action.stage, action.action, action.attempt
                 ));
-                self.last = Some(action.id);
             }
             *from += count as u64;
             if for_people {

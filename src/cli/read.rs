@@ -240,11 +240,21 @@ fn decisions(
     Ok(Exit::Done)
 }
 
-/// Finds one execution by the beginning of its id.
+/// Among how many executions the newest of a lane is looked for.
+const LOOKED_AT: usize = 1_000;
+
+/// Finds one execution by the beginning of its id, or the newest of a pipeline, or of a lane of it.
 pub(super) fn find_execution(
     history: &runtime::History,
     prefix: &str,
+    lane: Option<&str>,
 ) -> Result<ExecutionRecord, Failure> {
+    if let Some(lane) = lane {
+        let mut newest = history.executions(&prefix.into(), LOOKED_AT)?.into_iter();
+        let found = newest.find(|it| it.lane.as_str() == lane);
+        return found
+            .ok_or_else(|| Failure::usage(format!("{prefix} has no execution in lane {lane}")));
+    }
     // The newest one of a pipeline is what people mean by its name.
     let mut found = history.executions(&prefix.into(), 1)?;
     if found.is_empty() {
@@ -264,7 +274,7 @@ pub(super) async fn show(state_dir: StateDir, arguments: &Show) -> Result<Exit, 
         return Err(Failure::usage("nothing has run yet"));
     }
     let history = handle.history()?;
-    let execution = find_execution(&history, &arguments.execution)?;
+    let execution = find_execution(&history, &arguments.execution, arguments.lane.as_deref())?;
     let actions = history.actions(execution.id)?;
     if arguments.json {
         let definition = history.definition(&execution.pipeline, execution.version)?;
@@ -327,12 +337,9 @@ fn print_action(action: &ActionRecord) {
         output::line(format!("      {}", ansi::one_line(&error.message)));
     }
     if let Some(decision) = &action.decision {
-        output::line(format!(
-            "      {} by {} at {}: {}",
-            decision.status,
-            decision.by,
-            decision.at.utc(),
-            ansi::one_line(&decision.summary)
-        ));
+        let summary = ansi::one_line(&decision.summary);
+        let why = if summary.is_empty() { summary } else { format!(": {summary}") };
+        let (status, by, at) = (decision.status, &decision.by, decision.at.utc());
+        output::line(format!("      {status} by {by} at {at}{why}"));
     }
 }

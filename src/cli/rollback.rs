@@ -27,7 +27,7 @@ pub(super) async fn rollback(
     let history = handle.history()?;
     let target_execution = match arguments.to {
         Some(prefix) => {
-            let record = find_execution(&history, &prefix)?;
+            let record = find_execution(&history, &prefix, None)?;
             if record.version != card.version {
                 output::say(format!(
                     "{prefix} ran under version {}; the stage runs as version {} declares it",

@@ -137,7 +137,7 @@ fn wanted(
         return Ok(history.execution(known.id)?);
     }
     if arguments.revision.is_none() && arguments.lane.is_none() {
-        return find_execution(history, &arguments.execution).map(Some);
+        return find_execution(history, &arguments.execution, None).map(Some);
     }
     let name: PipelineName = arguments.execution.as_str().into();
     target::pipeline(&handle.board().borrow(), &name)?;

@@ -142,7 +142,7 @@ commands! {
         Stream, "stream", "Show the log on the normal screen; a key comes back", [Main: ["s"]];
     }
     Program, "the program": {
-        Palette, "palette", "Find any command by name", [Main: [":"]];
+        Palette, "palette", "Find a command, a pipeline or a lane by name", [Main: [":"]];
         Help, "help", "Keys", [Main: ["?"], Dialog: ["?"]];
         Theme, "theme", "Choose a theme", [Main: ["ctrl+t"]];
         Mouse, "mouse", "Mouse on or off (off: the terminal selects text)", [Main: ["f10"]];

@@ -414,6 +414,9 @@ fn the_palette_finds_by_some_letters_and_takes_an_argument() {
     let (mut ui, mut now) = (shop.ui(), shop.now);
     press(&mut ui, &mut now, ": \"tmln\" enter");
     assert_eq!(ui.view, View::Timeline);
+    press(&mut ui, &mut now, ": \"dev\" enter");
+    assert_eq!(ui.view, View::Board, "a lane is gone to by its name");
+    assert_eq!(ui.selection.lane.as_ref().unwrap().as_str(), "develop");
     let wishes = press(&mut ui, &mut now, ": \"theme\"");
     assert!(wishes.is_empty());
     ui.key(crossterm::event::KeyCode::Char(' ').into(), now);

@@ -7,6 +7,7 @@ use super::{
     list::CommandList,
     past::Step,
     prompt::PromptKind,
+    selection::lane_rows,
     table::RowTarget,
 };
 use crate::{
@@ -248,8 +249,9 @@ impl Ui {
                 (self.layout, self.detail_rows) = (self.layout.previous(), None);
             }
             Command::Palette => {
-                let list =
-                    CommandList::palette(self.context(), &self.keymap, &self.recent_commands);
+                let lanes = lane_rows(&self.board);
+                let (context, recent) = (self.context(), &self.recent_commands);
+                let list = CommandList::palette(context, &self.keymap, recent, lanes);
                 self.overlays.push(Overlay::Commands(list));
             }
             Command::Help => {

@@ -5,6 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::{
     Overlay, Pane, Ui, View, Wish,
     dialog::Dialog,
+    list::Choice,
     prompt::{Prompt, PromptKind},
     table::Cursor,
 };
@@ -144,11 +145,18 @@ impl Ui {
             KeyCode::Enter => {
                 let (chosen, argument) = (list.chosen(), list.argument());
                 self.overlays.pop();
-                return chosen.map_or_else(Vec::new, |command| {
-                    self.recent_commands.retain(|it| *it != command);
-                    self.recent_commands.insert(0, command);
-                    self.command_with(command, &argument, now)
-                });
+                match chosen {
+                    Some(Choice::Command(command)) => {
+                        self.recent_commands.retain(|it| *it != command);
+                        self.recent_commands.insert(0, command);
+                        return self.command_with(command, &argument, now);
+                    }
+                    Some(Choice::Lane(pipeline, lane)) => {
+                        self.selection.go_to_lane(&pipeline, lane.as_ref(), &self.board);
+                        self.go_to(View::Board);
+                    }
+                    None => {}
+                }
             }
             _ => {
                 list.filter.handle(key);

@@ -1,4 +1,4 @@
-//! Help and palette: the command table, filtered by what is typed.
+//! Help and palette: the command table and the lanes to go to, filtered by what is typed.
 
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
@@ -6,14 +6,48 @@ use nucleo_matcher::{
 };
 
 use super::field::TextField;
-use crate::tui::{
-    commands::{Command, Context},
-    keymap::Keymap,
+use crate::{
+    ansi,
+    model::{Lane, PipelineName},
+    tui::{
+        commands::{Command, Context},
+        keymap::Keymap,
+    },
 };
 
 pub(crate) enum Line<'a> {
     Group(&'static str),
-    Command { at: usize, command: Command, keys: &'a str },
+    Offer { at: usize, offer: &'a Offer },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    Command(Command),
+    Lane(PipelineName, Option<Lane>),
+}
+
+pub(crate) struct Offer {
+    choice: Choice,
+    pub keys: String,
+    pub name: String,
+    pub doc: &'static str,
+}
+
+impl Offer {
+    fn command(command: Command, context: Context, keymap: &Keymap) -> Self {
+        let (name, doc) = (command.name().to_owned(), command.doc());
+        let keys = keymap.keys_in_words(command, context);
+        Self { choice: Choice::Command(command), keys, name, doc }
+    }
+
+    fn lane((pipeline, lane): (PipelineName, Option<Lane>)) -> Self {
+        let name = match &lane {
+            Some(lane) => format!("{pipeline} / {}", ansi::one_line(lane.label())),
+            None => pipeline.to_string(),
+        };
+        let choice = Choice::Lane(pipeline, lane);
+        Self { choice, keys: String::new(), name, doc: "Go there" }
+    }
 }
 
 pub(crate) struct CommandList {
@@ -22,37 +56,41 @@ pub(crate) struct CommandList {
     pub selected: usize,
     /// Whether the commands stand below what they are there for.
     is_grouped: bool,
-    /// The commands that can be chosen, with their keys here.
-    offered: Vec<(Command, String)>,
+    offered: Vec<Offer>,
 }
 
 impl CommandList {
     /// What has a key here.
     pub(crate) fn help(context: Context, keymap: &Keymap) -> Self {
-        let offered = Command::ALL.iter().map(|it| (*it, keymap.keys_in_words(*it, context)));
-        let offered = offered.filter(|(_, keys)| !keys.is_empty()).collect();
+        let offered = Command::ALL.iter().map(|it| Offer::command(*it, context, keymap));
+        let offered = offered.filter(|it| !it.keys.is_empty()).collect();
         Self { title: "Keys", filter: TextField::default(), selected: 0, is_grouped: true, offered }
     }
 
-    /// Everything, what was used last first.
-    pub(crate) fn palette(context: Context, keymap: &Keymap, recent: &[Command]) -> Self {
+    /// Every command, what was used last first, and every lane there is.
+    pub(crate) fn palette(
+        context: Context,
+        keymap: &Keymap,
+        recent: &[Command],
+        lanes: Vec<(PipelineName, Option<Lane>)>,
+    ) -> Self {
         let others = Command::ALL.iter().filter(|it| !recent.contains(it));
-        let all = recent.iter().chain(others);
-        let offered = all.map(|it| (*it, keymap.keys_in_words(*it, context))).collect();
+        let commands = recent.iter().chain(others);
+        let commands = commands.map(|it| Offer::command(*it, context, keymap));
         Self {
             title: "Commands",
             filter: TextField::default(),
             selected: 0,
             is_grouped: false,
-            offered,
+            offered: commands.chain(lanes.into_iter().map(Offer::lane)).collect(),
         }
     }
 
-    /// Returns the commands that fit what was typed, the best first.
-    pub(crate) fn matching(&self) -> Vec<&(Command, String)> {
+    /// Returns what fits what was typed, the best first.
+    pub(crate) fn matching(&self) -> Vec<&Offer> {
         let typed = self.filter.text();
         // A whole name may have an argument behind it.
-        let named = |(command, _): &&(Command, String)| command.name() == first_word(typed);
+        let named = |it: &&Offer| it.name == first_word(typed);
         if let Some(exact) = self.offered.iter().find(named).filter(|_| typed.contains(' ')) {
             return vec![exact];
         }
@@ -62,33 +100,35 @@ impl CommandList {
         let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut buffer = Vec::new();
+        let words = typed.trim().to_lowercase();
         let mut found: Vec<_> = self
             .offered
             .iter()
             .filter_map(|it| {
-                let mut score =
-                    |text: &str| pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher);
-                // The name counts more than what is said about it.
-                let name = score(it.0.name()).map(|score| score * 2);
-                let best = name.max(score(it.0.doc()))?;
-                Some((best, it))
+                let name = pattern.score(Utf32Str::new(&it.name, &mut buffer), &mut matcher);
+                // Letters that lie scattered in a whole sentence say nothing.
+                let told = it.doc.to_lowercase().contains(&words).then_some(0);
+                Some((name.or(told)?, it))
             })
             .collect();
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         found.into_iter().map(|(_, it)| it).collect()
     }
 
-    /// Returns what is shown: the commands that fit, each with its position, below their groups as
-    /// long as nothing was typed.
+    /// Returns what is shown: what fits, each with its position, commands below their groups as long
+    /// as nothing was typed.
     pub(crate) fn lines(&self) -> Vec<Line<'_>> {
         let grouped = self.is_grouped && self.filter.text().is_empty();
         let mut group = None;
         let mut lines = Vec::new();
-        for (at, (command, keys)) in self.matching().into_iter().enumerate() {
-            if grouped && group.replace(command.group()) != Some(command.group()) {
+        for (at, offer) in self.matching().into_iter().enumerate() {
+            if let Choice::Command(command) = &offer.choice
+                && grouped
+                && group.replace(command.group()) != Some(command.group())
+            {
                 lines.push(Line::Group(command.group().title()));
             }
-            lines.push(Line::Command { at, command: *command, keys });
+            lines.push(Line::Offer { at, offer });
         }
         lines
     }
@@ -98,14 +138,15 @@ impl CommandList {
         self.selected = self.selected.saturating_add_signed(step).min(last);
     }
 
-    pub(crate) fn chosen(&self) -> Option<Command> {
-        self.matching().get(self.selected).map(|(command, _)| *command)
+    pub(crate) fn chosen(&self) -> Option<Choice> {
+        self.matching().get(self.selected).map(|it| it.choice.clone())
     }
 
     /// Returns what was typed behind the name of the chosen command.
     pub(crate) fn argument(&self) -> String {
         let typed = self.filter.text();
-        let name = self.chosen().map_or("", Command::name);
+        let matching = self.matching();
+        let name = matching.get(self.selected).map_or("", |it| it.name.as_str());
         let rest = typed.strip_prefix(name).filter(|_| first_word(typed) == name);
         rest.unwrap_or_default().trim().to_owned()
     }

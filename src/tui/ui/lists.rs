@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     ansi,
-    engine::board::{LaneCard, StageCard},
+    engine::board::{LaneCard, Notice, Severity, StageCard},
     host::clock,
     model::{ExecutionStatus, PipelineName, Span, Timestamp},
     runtime::lookup::{EventLine, ExecutionRecord, Fleet},
@@ -100,21 +100,26 @@ impl Ui {
         });
         let mut rows: Vec<Row> = rows.collect();
         rows.extend(self.silent_rows());
-        let notices = self.board.pipelines.iter().flat_map(|card| {
-            card.notices.iter().map(|notice| (Some(card.name.clone()), &notice.text))
-        });
-        let notices = notices.chain(self.board.notices.iter().map(|it| (None, &it.text)));
-        rows.extend(notices.enumerate().map(|(number, (pipeline, text))| Row {
+        let notices =
+            self.board.pipelines.iter().flat_map(|card| {
+                card.notices.iter().map(|notice| (Some(card.name.clone()), notice))
+            });
+        let notices = notices.chain(self.board.notices.iter().map(|it| (None, it)));
+        let look = |it: &Notice| match it.severity {
+            Severity::Problem => (Mark::Failed, Role::Failed),
+            Severity::Remark => (Mark::NotStarted, Role::Muted),
+        };
+        rows.extend(notices.enumerate().map(|(number, (pipeline, notice))| Row {
             key: format!("notice {number}"),
             cells: vec![
-                Cell::mark(Mark::Failed, "notice"),
+                Cell::mark(look(notice).0, "notice"),
                 Cell::role(
                     Role::Strong,
                     pipeline.as_ref().map(ToString::to_string).unwrap_or_default(),
                 ),
                 Cell::default(),
                 Cell::default(),
-                Cell::role(Role::Failed, ansi::one_line(text)),
+                Cell::role(look(notice).1, ansi::one_line(&notice.text)),
             ],
             target: pipeline.map(RowTarget::Pipeline),
         }));

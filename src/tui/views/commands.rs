@@ -1,4 +1,4 @@
-//! Help and palette: the command table with its keys.
+//! Help and palette: what can be chosen, with its keys.
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
@@ -22,7 +22,7 @@ pub(super) fn draw(scene: &Scene<'_>, list: &CommandList, area: Rect, buffer: &m
     draw_field(scene, &list.filter, &mut pen);
     let rows = usize::from(inside.height - 2);
     let is_selected =
-        |line: &Line<'_>| matches!(line, Line::Command { at, .. } if *at == list.selected);
+        |line: &Line<'_>| matches!(line, Line::Offer { at, .. } if *at == list.selected);
     let cursor = lines.iter().position(is_selected).unwrap_or(0);
     let first = (cursor + 1).saturating_sub(rows);
     for (row, line) in (2..).zip(lines.iter().skip(first).take(rows)) {
@@ -32,10 +32,10 @@ pub(super) fn draw(scene: &Scene<'_>, list: &CommandList, area: Rect, buffer: &m
             Line::Group(title) => {
                 pen.write(title, scene.style(Role::Title));
             }
-            Line::Command { command, keys, .. } => {
-                pen.write(&format!("{keys:<18}"), scene.style(Role::Key)).skip(1);
-                pen.write(&format!("{:<20}", command.name()), scene.style(Role::Strong)).skip(1);
-                pen.write(command.doc(), scene.style(Role::Muted));
+            Line::Offer { offer, .. } => {
+                pen.write(&format!("{:<18}", offer.keys), scene.style(Role::Key)).skip(1);
+                pen.write(&format!("{:<20}", offer.name), scene.style(Role::Strong)).skip(1);
+                pen.write(offer.doc, scene.style(Role::Muted));
             }
         }
         if is_selected(line) {
@@ -43,6 +43,6 @@ pub(super) fn draw(scene: &Scene<'_>, list: &CommandList, area: Rect, buffer: &m
         }
     }
     if lines.is_empty() {
-        scene.pen(buffer, inside, 2).write("no command fits", scene.style(Role::Muted));
+        scene.pen(buffer, inside, 2).write("nothing fits", scene.style(Role::Muted));
     }
 }

@@ -79,11 +79,17 @@ fn draw_title(scene: &Scene<'_>, story: &Story, area: Rect, buffer: &mut Buffer)
     pen.skip(1).write("took ", muted);
     pen.write(&exact(to.since(from)), scene.style(Role::Strong)).write(": worked ", muted);
     let work = sum(|it| matches!(it, BarKind::Action { .. }));
-    pen.write(&exact(work), scene.style(Role::Running)).write(", waited for somebody ", muted);
+    pen.write(&exact(work), scene.style(Role::Running));
     let gates = sum(|it| matches!(it, BarKind::Gate { .. }));
-    pen.write(&exact(gates), scene.style(Role::Waiting)).write(", queued ", muted);
     let queued = sum(|it| matches!(it, BarKind::Queue));
-    pen.write(&exact(queued), scene.style(Role::Queued)).skip(3);
+    for (words, span, role) in
+        [(", waited for somebody ", gates, Role::Waiting), (", queued ", queued, Role::Queued)]
+    {
+        if span > Span(0) {
+            pen.write(words, muted).write(&exact(span), scene.style(role));
+        }
+    }
+    pen.skip(3);
     pen.write(scene.look.glyphs.critical, scene.style(Role::Strong)).skip(1);
     pen.write("critical path", muted);
 }
