@@ -1,7 +1,7 @@
 //! Makes a folder that holds the tree of a commit a repository at that commit, for actions that ask
 //! git about the history.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Git, GitError};
 use crate::model::SourceRevision;
@@ -14,7 +14,9 @@ pub async fn make_repository(
     revision: &SourceRevision,
     origin: Option<&str>,
 ) -> Result<(), GitError> {
-    let staging = directory.with_extension("clone");
+    let mut staging = directory.as_os_str().to_owned();
+    staging.push(".clone");
+    let staging = PathBuf::from(staging);
     let _ = std::fs::remove_dir_all(&staging);
     let clone = Git::anywhere("clone").args([
         "--quiet",

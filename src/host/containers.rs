@@ -61,9 +61,8 @@ impl ContainerEngine {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let command = match settings.engine.split_first() {
             Some((program, rest)) => {
-                let mut command = vec![program.clone()];
-                command.extend_from_slice(rest);
-                command
+                let program = on_path(program, &path).unwrap_or_else(|| program.clone());
+                [&[program], rest].concat()
             }
             None => vec![ENGINES.iter().find_map(|name| on_path(name, &path))?],
         };
@@ -133,6 +132,7 @@ impl ContainerEngine {
 }
 
 fn on_path(name: &str, path: &OsStr) -> Option<String> {
+    // A path of its own stays what it is: joining it to a folder gives it back.
     let mut candidates = std::env::split_paths(path).map(|folder| folder.join(name));
     Some(candidates.find(|it| it.is_file())?.to_string_lossy().into_owned())
 }
@@ -158,7 +158,7 @@ mod tests {
             command: &["sh".to_owned(), "/j/script".to_owned()],
         };
         let told = engine.run(&run);
-        assert_eq!(engine.program(), "podman");
+        assert!(engine.program().ends_with("podman"), "{}", engine.program());
         assert_eq!(told[..3], ["--remote", "run", "--rm"]);
         let told = told.join(" ");
         for part in [

@@ -129,9 +129,13 @@ fn start_request(
     let shell = job.instructions.configuration.get("Shell").map_or("sh", String::as_str);
     let command = vec![shell.to_owned(), script.to_string_lossy().into_owned()];
     let own = variables(job, workspace, secrets);
-    let (program, arguments) = match &job.instructions.image {
-        None => (command[0].clone(), command[1..].to_vec()),
-        Some(image) => container::command(job, image, tools, files, workspace, &own, &command)?,
+    let (program, arguments, own) = match &job.instructions.image {
+        None => (command[0].clone(), command[1..].to_vec(), own),
+        Some(image) => {
+            let (program, arguments) =
+                container::command(job, image, tools, files, workspace, &own, &command)?;
+            (program, arguments, container::handed_on(job, own))
+        }
     };
     let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Ok(StartRequest {

@@ -34,10 +34,6 @@ pub(super) fn command(
         let words = format!("{} has a comma, which no container can be given", folder.display());
         return Err(failed(FailureType::ConfigurationError, words));
     }
-    let given = &job.instructions.environment_variables;
-    let is_secret = |name: &str| {
-        given.iter().any(|it| it.name == name && it.kind == EnvironmentVariableType::Secret)
-    };
     let run = ContainerRun {
         name: &name(job),
         image,
@@ -47,13 +43,27 @@ pub(super) fn command(
         variables: variables
             .iter()
             .map(|(name, value)| {
-                let value = if is_secret(name) { Variable::Inherited } else { Variable::Is(value) };
-                (name.as_str(), value)
+                let is_secret = is_secret(job, name);
+                (name.as_str(), if is_secret { Variable::Inherited } else { Variable::Is(value) })
             })
             .collect(),
         command,
     };
     Ok((engine.program().to_owned(), engine.run(&run)))
+}
+
+/// Returns the variables that the engine's program is to hand on from its own environment. All
+/// others are for the container only: a `HOME` or `PATH` in there is none of its business.
+pub(super) fn handed_on(
+    job: &Job,
+    variables: BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    variables.into_iter().filter(|(name, _)| is_secret(job, name)).collect()
+}
+
+fn is_secret(job: &Job, name: &str) -> bool {
+    let mut given = job.instructions.environment_variables.iter();
+    given.any(|it| it.name == name && it.kind == EnvironmentVariableType::Secret)
 }
 
 /// Removes what is left of a container whose action was ended.

@@ -11,9 +11,12 @@ use crate::support::{Home, eventually, pipeline, stage};
 
 /// Writes down what it is told and runs the command without any container.
 const PRETENDED_ENGINE: &str = r#"#!/bin/sh
-echo "$@" >> "$0.told"
+echo "$HOME: $@" >> "$0.told"
 [ "$1" = run ] || exit 0
-while [ "$1" != --entrypoint ]; do shift; done
+while [ "$1" != --entrypoint ]; do
+  if [ "$1" = --env ]; then case $2 in *=*) export "$2" ;; esac; fi
+  shift
+done
 shift 3
 exec sh "$@"
 "#;
@@ -35,6 +38,7 @@ output_variables = ["VERSION"]
 output_artifacts = [{ name = "out", files = ["out.txt"] }]
 environment_variables = [
   { name = "PLAIN", value = "in the open" },
+  { name = "HOME", value = "/inside" },
   { name = "TOKEN", value = "env:MY_TOKEN", type = "SECRET" },
 ]"#;
     let variable = "[[variable]]\nname = \"release\"\ndefault_value = \"12\"\n";
@@ -67,6 +71,7 @@ environment_variables = [
         assert!(told.contains(part), "{part} in {told}");
     }
     assert!(!told.contains("hunter2") && !told.contains("PATH="), "{told}");
+    assert!(told.contains(" --env HOME=/inside ") && !told.starts_with("/inside"), "{told}");
 }
 
 #[test]
