@@ -25,8 +25,8 @@ use stagegate::{
         state::{Approval, State},
     },
     model::{
-        ApprovalStatus, ExecutionId, JobReport, JobSuccess, Operator, PipelineName, SourceRevision,
-        Timestamp,
+        ApprovalStatus, ExecutionId, GateRef, JobReport, JobSuccess, Operator, PipelineName,
+        SourceRevision, Timestamp,
     },
 };
 
@@ -216,11 +216,14 @@ impl Fleet {
         let home = &self.engine.state().executions[&gate.execution].home;
         let deployed = self.engine.state().last_success(home, &gate.stage);
         let deployed = deployed.map(|it| it.revision.id.clone());
-        let request = Request::PutApprovalResult {
+        let gate = GateRef {
             pipeline: pipeline.clone(),
             stage: gate.stage.clone(),
             action: gate.action.clone(),
             token: approval.token,
+        };
+        let request = Request::PutApprovalResult {
+            gate,
             status: ApprovalStatus::Approved,
             summary: "looked at it".into(),
             if_revision: None,

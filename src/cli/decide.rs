@@ -12,7 +12,7 @@ use crate::{
     ansi,
     engine::{Board, Refusal},
     host::{StateDir, clock},
-    model::{ApprovalStatus, Timestamp},
+    model::{ApprovalStatus, GateRef, Timestamp},
     runtime::{Operation, RuntimeHandle},
 };
 
@@ -42,21 +42,18 @@ async fn decide(
         let at = target::open_gate(&board, &target, &arguments.selection)
             .map_err(|failure| explain(&handle, &target, &arguments, failure))?;
         Operation::PutApprovalResult {
-            pipeline: target.pipeline,
-            stage: at.stage.name.clone(),
-            action: at.action.name.clone(),
-            token: at.gate.token,
+            gate: at.reference(),
             status,
             summary: arguments.summary.clone(),
             if_revision: arguments.if_revision.clone(),
             effective_at,
         }
     };
-    let Operation::PutApprovalResult { stage, action, token, .. } = &operation else {
+    let Operation::PutApprovalResult { gate, .. } = &operation else {
         return Ok(Exit::Done);
     };
-    let mut done = format!("{stage}/{action} {}", status.as_str().to_lowercase());
-    if let Some(at) = board.open_gates().find(|at| at.gate.token == *token) {
+    let mut done = format!("{}/{} {}", gate.stage, gate.action, status.as_str().to_lowercase());
+    if let Some(at) = board.open_gates().find(|at| at.gate.token == gate.token) {
         let (lane, revision) = (at.lane.lane.label(), &at.execution.revision);
         let subject = ansi::one_line(revision.subject());
         done.extend([": ", lane, " ", revision.id.short(), " ", &subject]);
@@ -106,11 +103,9 @@ fn by_token(
         let message = format!("no open approval of {} has the token {token}", target.pipeline);
         return Err(Failure { message, ..failure });
     };
+    let gate = GateRef { pipeline: target.pipeline.clone(), stage, action, token: parsed };
     Ok(Operation::PutApprovalResult {
-        pipeline: target.pipeline.clone(),
-        stage,
-        action,
-        token: parsed,
+        gate,
         status,
         summary: arguments.summary.clone(),
         if_revision: arguments.if_revision.clone(),

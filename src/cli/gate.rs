@@ -9,35 +9,17 @@ use super::{
 use crate::{engine::Request, engine::board::GateAt, host::StateDir};
 
 pub(super) async fn withdraw(state_dir: StateDir, arguments: Gate) -> Result<Exit, Failure> {
-    at_gate(state_dir, arguments, |at| Request::WithdrawApproval {
-        pipeline: at.pipeline.name.clone(),
-        stage: at.stage.name.clone(),
-        action: at.action.name.clone(),
-        token: at.gate.token,
-    })
-    .await
+    at_gate(state_dir, arguments, |at| Request::WithdrawApproval { gate: at.reference() }).await
 }
 
 pub(super) async fn give_way(state_dir: StateDir, arguments: Gate) -> Result<Exit, Failure> {
-    at_gate(state_dir, arguments, |at| Request::GiveWay {
-        pipeline: at.pipeline.name.clone(),
-        stage: at.stage.name.clone(),
-        action: at.action.name.clone(),
-        token: at.gate.token,
-    })
-    .await
+    at_gate(state_dir, arguments, |at| Request::GiveWay { gate: at.reference() }).await
 }
 
 pub(super) async fn note(state_dir: StateDir, arguments: args::Note) -> Result<Exit, Failure> {
     let text = arguments.text;
-    at_gate(state_dir, arguments.gate, |at| Request::NoteApproval {
-        pipeline: at.pipeline.name.clone(),
-        stage: at.stage.name.clone(),
-        action: at.action.name.clone(),
-        token: at.gate.token,
-        text,
-    })
-    .await
+    at_gate(state_dir, arguments.gate, |at| Request::NoteApproval { gate: at.reference(), text })
+        .await
 }
 
 async fn at_gate(

@@ -231,10 +231,7 @@ async fn at_gate(
         return Ok(Some(Exit::AtGate));
     }
     let operation = Operation::PutApprovalResult {
-        pipeline: at.pipeline.name.clone(),
-        stage: at.stage.name.clone(),
-        action: at.action.name.clone(),
-        token: at.gate.token,
+        gate: at.reference(),
         status: if approved { ApprovalStatus::Approved } else { ApprovalStatus::Rejected },
         summary: if approved { String::new() } else { answer.to_owned() },
         if_revision: Some(at.execution.revision.id.to_string()),

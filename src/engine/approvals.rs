@@ -5,26 +5,17 @@ use super::{
     state::{Approval, Progress},
 };
 use crate::model::{
-    ActionName, ActionStatus, ApprovalDecision, ApprovalStatus, ApprovalToken, ErrorDetails,
-    Operator, PipelineName, Span, StageName, Timestamp,
+    ActionStatus, ApprovalDecision, ApprovalStatus, ErrorDetails, GateRef, Operator, PipelineName,
+    Span, Timestamp,
 };
 
-pub(super) struct Gate {
-    pub(super) pipeline: PipelineName,
-    pub(super) stage: StageName,
-    pub(super) action: ActionName,
-    pub(super) token: ApprovalToken,
-}
-
-impl Gate {
-    fn already_completed(&self, decision: &ApprovalDecision) -> Refusal {
-        Refusal::ApprovalAlreadyCompleted {
-            stage: self.stage.clone(),
-            action: self.action.clone(),
-            status: decision.status,
-            by: Box::new(decision.by.clone()),
-            at: decision.at,
-        }
+fn already_completed(gate: &GateRef, decision: &ApprovalDecision) -> Refusal {
+    Refusal::ApprovalAlreadyCompleted {
+        stage: gate.stage.clone(),
+        action: gate.action.clone(),
+        status: decision.status,
+        by: Box::new(decision.by.clone()),
+        at: decision.at,
     }
 }
 
@@ -32,7 +23,7 @@ impl Engine {
     pub(super) fn put_approval_result(
         &mut self,
         step: &mut Step,
-        gate: &Gate,
+        gate: &GateRef,
         decision: ApprovalDecision,
         if_revision: Option<String>,
         comparison: &Comparison,
@@ -40,7 +31,7 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let (action, approval) = self.open_gate(gate)?;
         if let Some(deferred) = approval.deferred {
-            return Err(gate.already_completed(&deferred.decision));
+            return Err(already_completed(gate, &deferred.decision));
         }
         self.check_revision(&action, &decision, if_revision, comparison)?;
         if decision.status == ApprovalStatus::Rejected && decision.summary.trim().is_empty() {
@@ -76,7 +67,7 @@ impl Engine {
     pub(super) fn withdraw_approval(
         &mut self,
         step: &mut Step,
-        gate: &Gate,
+        gate: &GateRef,
         by: Operator,
     ) -> Result<(), Refusal> {
         let (action, approval) = self.open_gate(gate)?;
@@ -92,7 +83,7 @@ impl Engine {
     pub(super) fn note_approval(
         &mut self,
         step: &mut Step,
-        gate: &Gate,
+        gate: &GateRef,
         text: String,
         by: Operator,
     ) -> Result<(), Refusal> {
@@ -106,7 +97,7 @@ impl Engine {
     pub(super) fn give_way(
         &mut self,
         step: &mut Step,
-        gate: &Gate,
+        gate: &GateRef,
         by: Operator,
     ) -> Result<(), Refusal> {
         let (action, _) = self.open_gate(gate)?;
@@ -134,7 +125,7 @@ impl Engine {
         Ok(())
     }
 
-    fn open_gate(&self, gate: &Gate) -> Result<(ActionRef, Approval), Refusal> {
+    fn open_gate(&self, gate: &GateRef) -> Result<(ActionRef, Approval), Refusal> {
         let pipeline = self.pipeline(&gate.pipeline)?;
         if let Some(found) = self.gate_of(gate) {
             return Ok(found);
@@ -169,7 +160,7 @@ impl Engine {
             }
         }
         match decided {
-            Some(decision) if !another => Err(gate.already_completed(&decision)),
+            Some(decision) if !another => Err(already_completed(gate, &decision)),
             _ => {
                 let (stage, action) = (gate.stage.clone(), gate.action.clone());
                 Err(Refusal::InvalidApprovalToken { stage, action })
@@ -178,7 +169,7 @@ impl Engine {
     }
 
     /// Finds an open gate by the token it was given with its attempt.
-    fn gate_of(&self, gate: &Gate) -> Option<(ActionRef, Approval)> {
+    fn gate_of(&self, gate: &GateRef) -> Option<(ActionRef, Approval)> {
         let action = self.state.running.get(&gate.token.attempt())?;
         let home = self.state.home(action.execution)?;
         let place = (&home.pipeline, &action.stage, &action.action);

@@ -8,7 +8,7 @@ pub use super::state::{DeferredDecision, Note, Override, WatchingPaused};
 use crate::model::{
     ActionExecutionId, ActionName, ActionStatus, ApprovalDecision, ApprovalToken, Category,
     ConditionResult, ConditionStatus, ConditionType, EnvironmentVariableType, ErrorDetails,
-    ExecutionId, ExecutionMode, ExecutionStatus, Lane, LockName, Operator, PipelineName,
+    ExecutionId, ExecutionMode, ExecutionStatus, GateRef, Lane, LockName, Operator, PipelineName,
     RevisionId, RuleName, RuleStatus, SourceRevision, StageName, StageStatus, Timestamp, Trigger,
 };
 
@@ -387,4 +387,15 @@ pub struct GateAt<'a> {
     pub attempt: &'a Attempt,
     pub gate: &'a OpenGate,
     pub execution: &'a ExecutionCard,
+}
+
+impl GateAt<'_> {
+    pub fn reference(&self) -> GateRef {
+        GateRef {
+            pipeline: self.pipeline.name.clone(),
+            stage: self.stage.name.clone(),
+            action: self.action.name.clone(),
+            token: self.gate.token,
+        }
+    }
 }

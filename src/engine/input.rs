@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::state::Release;
 use crate::model::{
     ActionExecutionId, ActionName, ApprovalStatus, ApprovalToken, ConditionType, ExecutionId,
-    JobReport, Lane, Operator, Pipeline, PipelineName, RetryMode, RevisionId, SourceRevision,
-    StageName, StopMode, Timestamp,
+    GateRef, JobReport, Lane, Operator, Pipeline, PipelineName, RetryMode, RevisionId,
+    SourceRevision, StageName, StopMode, Timestamp,
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -77,10 +77,7 @@ pub enum Request {
         mode: RetryMode,
     },
     PutApprovalResult {
-        pipeline: PipelineName,
-        stage: StageName,
-        action: ActionName,
-        token: ApprovalToken,
+        gate: GateRef,
         status: ApprovalStatus,
         summary: String,
         /// The revision the operator has looked at; a different one is refused.
@@ -91,24 +88,15 @@ pub enum Request {
     },
     /// Takes back an approval that has not taken effect yet.
     WithdrawApproval {
-        pipeline: PipelineName,
-        stage: StageName,
-        action: ActionName,
-        token: ApprovalToken,
+        gate: GateRef,
     },
     NoteApproval {
-        pipeline: PipelineName,
-        stage: StageName,
-        action: ActionName,
-        token: ApprovalToken,
+        gate: GateRef,
         text: String,
     },
     /// Closes the gate for the newest execution behind it.
     GiveWay {
-        pipeline: PipelineName,
-        stage: StageName,
-        action: ActionName,
-        token: ApprovalToken,
+        gate: GateRef,
     },
     RollbackStage {
         pipeline: PipelineName,

@@ -197,33 +197,20 @@ impl Engine {
                 self.retry(step, &pipeline, stage, execution, mode, by)
             }
             Request::PutApprovalResult {
-                pipeline,
-                stage,
-                action,
-                token,
+                gate,
                 status,
                 summary,
                 if_revision,
                 comparison,
                 effective_at,
             } => {
-                let gate = approvals::Gate { pipeline, stage, action, token };
                 let decision = ApprovalDecision { status, summary, by, at: step.at };
                 let (revision, comparison) = (if_revision, &comparison);
                 self.put_approval_result(step, &gate, decision, revision, comparison, effective_at)
             }
-            Request::WithdrawApproval { pipeline, stage, action, token } => {
-                let gate = approvals::Gate { pipeline, stage, action, token };
-                self.withdraw_approval(step, &gate, by)
-            }
-            Request::NoteApproval { pipeline, stage, action, token, text } => {
-                let gate = approvals::Gate { pipeline, stage, action, token };
-                self.note_approval(step, &gate, text, by)
-            }
-            Request::GiveWay { pipeline, stage, action, token } => {
-                let gate = approvals::Gate { pipeline, stage, action, token };
-                self.give_way(step, &gate, by)
-            }
+            Request::WithdrawApproval { gate } => self.withdraw_approval(step, &gate, by),
+            Request::NoteApproval { gate, text } => self.note_approval(step, &gate, text, by),
+            Request::GiveWay { gate } => self.give_way(step, &gate, by),
             Request::RollbackStage { pipeline, lane, stage, release } => {
                 self.roll_back(step, &pipeline, lane, stage, *release, &by).map(drop)
             }

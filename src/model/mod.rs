@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod condition;
 pub mod containers;
 pub mod execution;
+pub mod gate;
 pub mod glob;
 pub mod ids;
 pub mod instructions;
@@ -31,6 +32,7 @@ pub use execution::{
     ActionStatus, ApprovalDecision, ApprovalStatus, ConditionStatus, ErrorDetails, ExecutionStatus,
     FailureType, RetryMode, RuleStatus, StageStatus, StopMode, StopRequest, Trigger, TriggerType,
 };
+pub use gate::GateRef;
 pub use ids::{
     ActionExecutionId, ActionName, ApprovalToken, ArtifactName, ById, ExecutionId, Lane, LockName,
     NamespaceName, PipelineName, RevisionId, RuleName, StageName,

@@ -11,8 +11,8 @@ use crate::{
     engine::{Board, Comparison, Fact, Refusal, Relation, Request, Step, state::Release},
     host::{Git, StateDir, state_dir::StateDirError},
     model::{
-        ActionName, ApprovalStatus, ApprovalToken, ExecutionId, Lane, PipelineName, SourceRevision,
-        StageName, StageStatus, Timestamp, WatchedRefs,
+        ApprovalStatus, ExecutionId, GateRef, Lane, PipelineName, SourceRevision, StageName,
+        StageStatus, Timestamp, WatchedRefs,
     },
     providers::git_source::{BranchName, Source},
     store::{History, StoreError},
@@ -49,10 +49,7 @@ pub enum Operation {
         client_request_token: Option<String>,
     },
     PutApprovalResult {
-        pipeline: PipelineName,
-        stage: StageName,
-        action: ActionName,
-        token: ApprovalToken,
+        gate: GateRef,
         status: ApprovalStatus,
         summary: String,
         if_revision: Option<String>,
@@ -136,18 +133,9 @@ pub(super) async fn prepare(
             let release = Box::new(release);
             Request::RollbackStage { pipeline, lane, stage, release }
         }
-        Operation::PutApprovalResult {
-            pipeline,
-            stage,
-            action,
-            token,
-            status,
-            summary,
-            if_revision,
-            effective_at,
-        } => {
-            let gate = board.open_gates().find(|at| at.gate.token == token);
-            let comparison = match gate {
+        Operation::PutApprovalResult { gate, status, summary, if_revision, effective_at } => {
+            let open = board.open_gates().find(|at| at.gate.token == gate.token);
+            let comparison = match open {
                 Some(at) => {
                     let deployed = at.stage.last_success.as_ref().map(|it| &*it.revision);
                     compare(deployed, &at.execution.revision).await
@@ -156,10 +144,7 @@ pub(super) async fn prepare(
                 None => Comparison { deployed: None, relation: Relation::First },
             };
             Request::PutApprovalResult {
-                pipeline,
-                stage,
-                action,
-                token,
+                gate,
                 status,
                 summary,
                 if_revision,

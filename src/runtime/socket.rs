@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Raised whenever client and runtime could misunderstand each other.
-const PROTOCOL: u32 = 3;
+const PROTOCOL: u32 = 4;
 /// How long a runtime may take from its lock to its socket, and how often to look.
 const START_UP: std::time::Duration = std::time::Duration::from_secs(5);
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(10);

@@ -89,10 +89,7 @@ fn a_decision_without_a_runtime_is_kept_and_acted_on_when_one_starts() {
     scene.commit("a1");
     let token = scene.token();
     let request = crate::engine::Request::PutApprovalResult {
-        pipeline: "p".into(),
-        stage: "Deploy".into(),
-        action: "gate".into(),
-        token,
+        gate: super::scene::gate(token),
         status: Approved,
         summary: String::new(),
         if_revision: None,

@@ -18,10 +18,7 @@ fn scene_with(configuration: &[(&str, &str)]) -> Scene {
 fn approve_at(scene: &mut Scene, effective_at: Option<Timestamp>) -> Result<(), Refusal> {
     let token = scene.token();
     scene.request(Request::PutApprovalResult {
-        pipeline: "p".into(),
-        stage: "Deploy".into(),
-        action: "gate".into(),
-        token,
+        gate: super::scene::gate(token),
         status: Approved,
         summary: String::new(),
         if_revision: None,
@@ -30,30 +27,17 @@ fn approve_at(scene: &mut Scene, effective_at: Option<Timestamp>) -> Result<(), 
     })
 }
 
-fn at_gate(
-    scene: &mut Scene,
-    make: impl FnOnce(PipelineName, StageName, ActionName, ApprovalToken) -> Request,
-) -> Result<(), Refusal> {
+fn at_gate(scene: &mut Scene, make: impl FnOnce(GateRef) -> Request) -> Result<(), Refusal> {
     let token = scene.token();
-    scene.request(make("p".into(), "Deploy".into(), "gate".into(), token))
+    scene.request(make(super::scene::gate(token)))
 }
 
 fn withdraw(scene: &mut Scene) -> Result<(), Refusal> {
-    at_gate(scene, |pipeline, stage, action, token| Request::WithdrawApproval {
-        pipeline,
-        stage,
-        action,
-        token,
-    })
+    at_gate(scene, |gate| Request::WithdrawApproval { gate })
 }
 
 fn give_way(scene: &mut Scene) -> Result<(), Refusal> {
-    at_gate(scene, |pipeline, stage, action, token| Request::GiveWay {
-        pipeline,
-        stage,
-        action,
-        token,
-    })
+    at_gate(scene, |gate| Request::GiveWay { gate })
 }
 
 #[test]
@@ -158,14 +142,7 @@ fn a_note_stays_on_a_waiting_gate() {
     let mut scene = scene_with(&[]);
     scene.commit("c1");
     let text = "QA looks at the login, back at 14:00";
-    at_gate(&mut scene, |pipeline, stage, action, token| Request::NoteApproval {
-        pipeline,
-        stage,
-        action,
-        token,
-        text: text.to_owned(),
-    })
-    .unwrap();
+    at_gate(&mut scene, |gate| Request::NoteApproval { gate, text: text.to_owned() }).unwrap();
     let board = scene.engine.board();
     let note = board.open_gates().next().unwrap().gate.note.clone().unwrap();
     assert_eq!((note.text.as_str(), note.by), (text, operator()));

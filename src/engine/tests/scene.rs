@@ -427,10 +427,7 @@ impl Scene {
             .find_map(|slot| slot.last_success.as_ref())
             .map(|it| it.revision.id.clone());
         self.request(Request::PutApprovalResult {
-            pipeline: "p".into(),
-            stage: "Deploy".into(),
-            action: "gate".into(),
-            token,
+            gate: gate(token),
             status,
             summary: "looked at it".into(),
             if_revision: if_revision.map(str::to_owned),
@@ -480,4 +477,9 @@ impl Scene {
     pub(super) fn waiting_before(&self, stage: &str) -> Vec<ExecutionId> {
         self.stage(stage).inbound.iter().map(|it| it.execution.id).collect()
     }
+}
+
+/// The gate of the pipelines that have one.
+pub(super) fn gate(token: ApprovalToken) -> GateRef {
+    GateRef { pipeline: "p".into(), stage: "Deploy".into(), action: "gate".into(), token }
 }

@@ -393,18 +393,14 @@ impl World {
 
     fn at_gate(&mut self) -> Option<Input> {
         let board = self.engine.board();
-        let gates = board.open_gates().map(|at| {
-            let (pipeline, stage) = (at.pipeline.name.clone(), at.stage.name.clone());
-            (pipeline, stage, at.action.name.clone(), at.gate.token)
-        });
-        let (pipeline, stage, action, token) = self.pick_one(gates.collect())?;
+        let gate = self.pick_one(board.open_gates().map(|at| at.reference()).collect())?;
         let what = self.pick(3);
         self.request(match what {
-            0 => Request::WithdrawApproval { pipeline, stage, action, token },
-            1 => Request::GiveWay { pipeline, stage, action, token },
+            0 => Request::WithdrawApproval { gate },
+            1 => Request::GiveWay { gate },
             _ => {
                 let text = "looking".to_owned();
-                Request::NoteApproval { pipeline, stage, action, token, text }
+                Request::NoteApproval { gate, text }
             }
         })
     }
@@ -419,15 +415,14 @@ impl World {
             .open_gates()
             .map(|at| {
                 let deployed = at.stage.last_success.as_ref().map(|it| it.revision.id.clone());
-                let (pipeline, stage) = (at.pipeline.name.clone(), at.stage.name.clone());
-                (pipeline, stage, at.action.name.clone(), at.gate.token, deployed)
+                (at.reference(), deployed)
             })
             .collect();
-        let (pipeline, stage, action, mut token, deployed) = self.pick_one(gates)?;
+        let (mut gate, deployed) = self.pick_one(gates)?;
         if self.pick(8) == 0 {
             // A wrong token, or one that was answered already.
             let old = self.pick_one(self.decided.iter().copied().collect());
-            token = old.unwrap_or(ApprovalToken::from_random_bytes([1; 16]));
+            gate.token = old.unwrap_or(ApprovalToken::from_random_bytes([1; 16]));
         }
         let relation =
             [Relation::Newer, Relation::Newer, Relation::Downgrade][self.pick(3) as usize];
@@ -435,10 +430,7 @@ impl World {
             [self.pick(3) as usize];
         let effective_at = (self.pick(4) == 0).then(|| self.now + Span::HOUR);
         self.request(Request::PutApprovalResult {
-            pipeline,
-            stage,
-            action,
-            token,
+            gate,
             status,
             summary: "ok".into(),
             if_revision: None,

@@ -16,8 +16,8 @@ use crate::{
     engine::Event,
     host::reports::Reports,
     model::{
-        Action, ActionExecutionId, ActionName, ActionStatus, ArtifactContent, ExecutionId, Lane,
-        PipelineName, SourceRevision, StageName, Timestamp,
+        Action, ActionExecutionId, ActionStatus, ArtifactContent, ExecutionId, GateRef, Lane,
+        PipelineName, SourceRevision, Timestamp,
     },
     store::{History, StoreError},
 };
@@ -43,7 +43,7 @@ pub enum Question {
     /// What the tests of an execution have come to.
     Tests(ExecutionId),
     /// What was decided at a gate before.
-    Decisions(PipelineName, StageName, ActionName),
+    Decisions(GateRef),
     Text(TextQuestion),
 }
 
@@ -233,11 +233,11 @@ fn from_history(
             }
             Told::Tests(tests)
         }
-        Question::Decisions(pipeline, stage, action) => {
-            let mut decisions = history.decisions(Some(&pipeline), LISTED)?;
+        Question::Decisions(gate) => {
+            let mut decisions = history.decisions(Some(&gate.pipeline), LISTED)?;
             decisions.retain(|it| {
-                it.stage.as_deref() == Some(stage.as_str())
-                    && it.subject.as_deref() == Some(action.as_str())
+                it.stage.as_deref() == Some(gate.stage.as_str())
+                    && it.subject.as_deref() == Some(gate.action.as_str())
             });
             Told::Decisions(decisions)
         }

@@ -252,9 +252,9 @@ fn gates_that_are_marked_are_decided_together_and_each_is_listed() {
     let approved: Vec<_> = wishes
         .iter()
         .map(|wish| match wish {
-            Wish::Submit(Operation::PutApprovalResult { token, status, if_revision, .. }) => {
+            Wish::Submit(Operation::PutApprovalResult { gate, status, if_revision, .. }) => {
                 assert_eq!((*status, if_revision), (ApprovalStatus::Approved, &None));
-                *token
+                gate.token
             }
             other => panic!("{other:?}"),
         })
@@ -267,10 +267,7 @@ fn gates_that_are_marked_are_decided_together_and_each_is_listed() {
     let at = shop.board();
     let at = at.open_gates().next().unwrap();
     let request = crate::engine::Request::PutApprovalResult {
-        pipeline: at.pipeline.name.clone(),
-        stage: at.stage.name.clone(),
-        action: at.action.name.clone(),
-        token: at.gate.token,
+        gate: at.reference(),
         status: ApprovalStatus::Approved,
         summary: String::new(),
         if_revision: None,

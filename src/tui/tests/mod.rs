@@ -232,10 +232,7 @@ fn a_gate_decided_elsewhere_closes_its_dialog() {
     press(&mut ui, &mut now, "a");
     let at = ui.gate().unwrap();
     let request = crate::engine::Request::PutApprovalResult {
-        pipeline: "web-shop".into(),
-        stage: "Release".into(),
-        action: "go-no-go".into(),
-        token: at.gate.token,
+        gate: at.reference(),
         status: ApprovalStatus::Approved,
         summary: String::new(),
         if_revision: None,

@@ -14,7 +14,7 @@ use crate::{
     },
     host::clock,
     model::{
-        ActionName, ApprovalStatus, ApprovalToken, ConditionType, ExecutionId, Lane, PipelineName,
+        ApprovalStatus, ApprovalToken, ConditionType, ExecutionId, GateRef, Lane, PipelineName,
         RetryMode, Span, StageName, StopMode, Timestamp,
     },
     runtime::{Operation, lookup::ExecutionRecord, review::Review},
@@ -58,16 +58,13 @@ pub(crate) enum Required {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Subject {
     Gate {
-        token: ApprovalToken,
-        pipeline: PipelineName,
-        stage: StageName,
-        action: ActionName,
+        gate: GateRef,
         revision: String,
         status: ApprovalStatus,
     },
     /// Several gates, each with its own token.
     Gates {
-        gates: Vec<(ApprovalToken, PipelineName, StageName, ActionName)>,
+        gates: Vec<GateRef>,
         status: ApprovalStatus,
     },
     Stop {
@@ -126,10 +123,7 @@ impl Dialog {
 
     pub(crate) fn gate(at: GateAt<'_>, status: ApprovalStatus, now: Timestamp) -> Self {
         let subject = Subject::Gate {
-            token: at.gate.token,
-            pipeline: at.pipeline.name.clone(),
-            stage: at.stage.name.clone(),
-            action: at.action.name.clone(),
+            gate: at.reference(),
             revision: at.execution.revision.id.short().to_owned(),
             status,
         };
@@ -172,11 +166,8 @@ impl Dialog {
             ApprovalStatus::Rejected => "REJECT",
         };
         let title = format!("{verb} {} gates", gates.len());
-        let names = gates.iter().map(|at| {
-            let (pipeline, stage, action) = (&at.pipeline.name, &at.stage.name, &at.action.name);
-            (at.gate.token, pipeline.clone(), stage.clone(), action.clone())
-        });
-        let subject = Subject::Gates { gates: names.collect(), status };
+        let gates = gates.iter().map(GateAt::reference).collect();
+        let subject = Subject::Gates { gates, status };
         Self::new(subject, title, lines, now).with_words_for(status)
     }
 
@@ -311,24 +302,14 @@ impl Dialog {
             ),
             "The newest execution behind it enters and comes to the gate itself.".to_owned(),
         ];
-        let request = Box::new(Request::GiveWay {
-            pipeline: at.pipeline.name.clone(),
-            stage: at.stage.name.clone(),
-            action: at.action.name.clone(),
-            token: at.gate.token,
-        });
+        let request = Box::new(Request::GiveWay { gate: at.reference() });
         let subject = Subject::Plain { verb: "give way", request };
         Self::new(subject, "Give way".to_owned(), lines, now)
     }
 
     pub(crate) fn note(at: GateAt<'_>, now: Timestamp) -> Self {
-        let request = Box::new(Request::NoteApproval {
-            pipeline: at.pipeline.name.clone(),
-            stage: at.stage.name.clone(),
-            action: at.action.name.clone(),
-            token: at.gate.token,
-            text: String::new(),
-        });
+        let request = Request::NoteApproval { gate: at.reference(), text: String::new() };
+        let request = Box::new(request);
         let lines =
             vec!["For whoever comes to this gate next; empty takes the note off.".to_owned()];
         let subject = Subject::Plain { verb: "pin", request };
@@ -417,11 +398,11 @@ impl Dialog {
 
     /// A downgrade wants the revision typed before it can be approved.
     pub(crate) fn review_arrived(&mut self, arrived: ApprovalToken, review: &Arc<Review>) {
-        let Subject::Gate { token, revision, status, .. } = &self.subject else { return };
-        if *token == arrived {
+        let Subject::Gate { gate, revision, status } = &self.subject else { return };
+        if gate.token == arrived {
             self.commits = review.commits.len();
         }
-        if *token == arrived && *status == ApprovalStatus::Approved && review.is_downgrade() {
+        if gate.token == arrived && *status == ApprovalStatus::Approved && review.is_downgrade() {
             let required = Required::Exactly(revision.clone());
             if let Some(field) = &mut self.field
                 && field.required != required
@@ -492,11 +473,8 @@ impl Dialog {
         let typed = || self.field.as_ref().map_or("", |it| it.input.text()).trim().to_owned();
         let operation = match self.subject.clone() {
             Subject::Gates { gates, status } => {
-                let decide = |(token, pipeline, stage, action)| Operation::PutApprovalResult {
-                    pipeline,
-                    stage,
-                    action,
-                    token,
+                let decide = |gate| Operation::PutApprovalResult {
+                    gate,
                     status,
                     summary: typed(),
                     if_revision: None,
@@ -504,7 +482,7 @@ impl Dialog {
                 };
                 return gates.into_iter().map(decide).map(Wish::Submit).collect();
             }
-            Subject::Gate { token, pipeline, stage, action, revision, status } => {
+            Subject::Gate { gate, revision, status } => {
                 let is_sha = self
                     .field
                     .as_ref()
@@ -513,10 +491,7 @@ impl Dialog {
                 let summary = if is_sha { String::new() } else { typed() };
                 let if_revision = is_sha.then_some(revision);
                 Operation::PutApprovalResult {
-                    pipeline,
-                    stage,
-                    action,
-                    token,
+                    gate,
                     status,
                     summary,
                     if_revision,
@@ -574,8 +549,8 @@ impl Ui {
     /// Returns the stage whose gate the open dialog is about.
     pub(super) fn dialog_stage(&self) -> Option<&StageCard> {
         let Some(super::Overlay::Dialog(dialog)) = self.overlays.last() else { return None };
-        let Subject::Gate { token, .. } = &dialog.subject else { return None };
-        self.board.open_gates().find(|at| at.gate.token == *token).map(|at| at.stage)
+        let Subject::Gate { gate, .. } = &dialog.subject else { return None };
+        self.board.open_gates().find(|at| at.gate.token == gate.token).map(|at| at.stage)
     }
 
     pub(super) fn dialog_is_about_gate(&self) -> bool {
@@ -584,7 +559,7 @@ impl Ui {
 
     pub(super) fn open_dialog(&mut self, dialog: Dialog) -> Vec<Wish> {
         let wish = match &dialog.subject {
-            Subject::Gate { token, .. } => Some(Wish::LoadReview(*token)),
+            Subject::Gate { gate, .. } => Some(Wish::LoadReview(gate.token)),
             _ => None,
         };
         self.overlays.push(super::Overlay::Dialog(dialog.into()));

@@ -48,8 +48,8 @@ impl Ui {
     /// Shows the commit that is selected in the gate's dialog.
     pub(super) fn patch(&mut self) {
         let Some(Overlay::Dialog(dialog)) = self.overlays.last() else { return };
-        let Subject::Gate { token, .. } = &dialog.subject else { return };
-        let review = self.reviews.get(token);
+        let Subject::Gate { gate, .. } = &dialog.subject else { return };
+        let review = self.reviews.get(&gate.token);
         let commit = review.and_then(|it| it.commits.get(dialog.selected));
         let git_dir = self.dialog_stage().and_then(|it| it.execution.as_ref());
         let opens = commit.zip(git_dir).map(|(commit, execution)| Opens::Text {

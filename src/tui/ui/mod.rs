@@ -57,7 +57,7 @@ use crate::{
     engine::board::{
         ActionCard, Board, GateAt, LaneCard, Notice, PipelineCard, Severity, StageCard,
     },
-    model::{ActionExecutionId, ApprovalToken, ExecutionId, Span, Timestamp},
+    model::{ActionExecutionId, ApprovalToken, ExecutionId, GateRef, Span, Timestamp},
     runtime::{Ending, Operation, lookup::Question, review::Review},
 };
 
@@ -274,8 +274,8 @@ impl Ui {
         self.overlays.retain(|overlay| {
             let Overlay::Dialog(dialog) = overlay else { return true };
             let stays = match &dialog.subject {
-                Subject::Gate { token, .. } => open.contains(token),
-                Subject::Gates { gates, .. } => gates.iter().all(|(it, ..)| open.contains(it)),
+                Subject::Gate { gate, .. } => open.contains(&gate.token),
+                Subject::Gates { gates, .. } => gates.iter().all(|it| open.contains(&it.token)),
                 _ => true,
             };
             if !stays {
@@ -405,7 +405,7 @@ impl Ui {
 
 /// Says what has become of a gate whose dialog was open.
 fn why_closed(board: &Board, subject: &Subject) -> String {
-    let Subject::Gate { pipeline, stage, action, .. } = subject else {
+    let Subject::Gate { gate: GateRef { pipeline, stage, action, .. }, .. } = subject else {
         return "one of these gates is no longer open".to_owned();
     };
     let lanes = board.pipeline(pipeline).into_iter().flat_map(|it| &it.lanes);

@@ -104,12 +104,7 @@ impl Ui {
             self.say(Severity::Remark, "no decision here can be taken back", now);
             return Vec::new();
         };
-        let request = Request::WithdrawApproval {
-            pipeline: at.pipeline.name.clone(),
-            stage: at.stage.name.clone(),
-            action: at.action.name.clone(),
-            token: at.gate.token,
-        };
+        let request = Request::WithdrawApproval { gate: at.reference() };
         vec![Wish::Submit(request.into())]
     }
 

@@ -61,12 +61,8 @@ impl Ui {
                 Overlay::Dialog(dialog) => {
                     let execution = self.dialog_stage().and_then(|it| it.execution.as_ref());
                     wanted.extend(execution.map(|it| Question::Tests(it.id)));
-                    if let Subject::Gate { pipeline, stage, action, .. } = &dialog.subject {
-                        wanted.push(Question::Decisions(
-                            pipeline.clone(),
-                            stage.clone(),
-                            action.clone(),
-                        ));
+                    if let Subject::Gate { gate, .. } = &dialog.subject {
+                        wanted.push(Question::Decisions(gate.clone()));
                     }
                 }
                 Overlay::Commands(_) | Overlay::Prompt(_) | Overlay::Themes(_) => {}

@@ -50,11 +50,11 @@ fn scroll(scene: &Scene<'_>, dialog: &Dialog, lines: &[review::Line], body: Rect
 }
 
 fn title(scene: &Scene<'_>, dialog: &Dialog) -> String {
-    let Subject::Gate { token, status, .. } = &dialog.subject else { return dialog.title.clone() };
+    let Subject::Gate { gate, status, .. } = &dialog.subject else { return dialog.title.clone() };
     let rejects = *status == ApprovalStatus::Rejected;
     let title =
         if rejects { dialog.title.replace("Review", "REJECT") } else { dialog.title.clone() };
-    let at = scene.ui.board.open_gates().find(|at| at.gate.token == *token);
+    let at = scene.ui.board.open_gates().find(|at| at.gate.token == gate.token);
     at.map_or_else(
         || title.clone(),
         |at| {
@@ -70,9 +70,9 @@ fn title(scene: &Scene<'_>, dialog: &Dialog) -> String {
 }
 
 fn content(scene: &Scene<'_>, dialog: &Dialog, width: u16) -> Vec<review::Line> {
-    if let Subject::Gate { token, .. } = &dialog.subject {
-        let at = scene.ui.board.open_gates().find(|at| at.gate.token == *token);
-        let review = scene.ui.reviews.get(token).map(AsRef::as_ref);
+    if let Subject::Gate { gate, .. } = &dialog.subject {
+        let at = scene.ui.board.open_gates().find(|at| at.gate.token == gate.token);
+        let review = scene.ui.reviews.get(&gate.token).map(AsRef::as_ref);
         let selected = Some(dialog.selected);
         let mut lines = at.map_or_else(Vec::new, |at| review::lines(scene, at, review, selected));
         lines.extend(at.and_then(|at| review::test_line(scene, at.execution.id)));

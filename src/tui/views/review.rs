@@ -185,8 +185,8 @@ pub(super) fn test_line(scene: &Scene<'_>, execution: ExecutionId) -> Option<Lin
 /// Says what was decided at this gate before.
 pub(super) fn decision_lines(scene: &Scene<'_>, dialog: &Dialog) -> Vec<Line> {
     const SHOWN: usize = 4;
-    let Subject::Gate { pipeline, stage, action, .. } = &dialog.subject else { return Vec::new() };
-    let question = Question::Decisions(pipeline.clone(), stage.clone(), action.clone());
+    let Subject::Gate { gate, .. } = &dialog.subject else { return Vec::new() };
+    let question = Question::Decisions(gate.clone());
     let Some(Told::Decisions(decisions)) = scene.ui.knowledge.get(&question) else {
         return Vec::new();
     };
