@@ -159,6 +159,10 @@ impl Ending {
                 None
             }
             // What was before counts no more.
+            Fact::StageSkipped { .. } => {
+                self.timed_out = false;
+                None
+            }
             Fact::StageRetried { .. } => {
                 *self = Self::default();
                 None

@@ -188,6 +188,7 @@ fn each_structural_rule_has_its_message() {
         ),
         ("name = \"shop\"", "name = 5", "`name` is a string, not a number"),
         ("[\"cargo test\"]", "\"cargo test\"", "`commands` is a list, not a string"),
+        ("timeout = \"20m\"", "image = \"-it\"", "`-it` is no image"),
         ("timeout = \"20m\"", "runner = \"ssh\"", "`runner` is not available in this version"),
         (
             "name = \"unit\"",

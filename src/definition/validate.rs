@@ -210,6 +210,14 @@ fn commands_where_they_belong(draft: &Draft, problems: &Problems) {
             let message = format!("{} takes no `{what}`", action.provider.value);
             problems.push(Problem::new(span, message).remedy("use provider = \"Commands\""));
         }
+        if let Some(image) = &action.image
+            && (image.value.is_empty()
+                || image.value.starts_with('-')
+                || image.value.contains(char::is_whitespace))
+        {
+            let message = format!("`{}` is no image", image.value);
+            problems.push(Problem::new(&image.span, message).remedy("like \"debian:12\""));
+        }
         for name in action
             .output_variables
             .iter()

@@ -17,8 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The first process of a container, which hands TERM on to all others as the supervisor does to a
 /// process group. Left alone by the engine's program, it ends them before the supervisor gives up.
-/// Without a process namespace of its own it must not signal "all others".
+/// Without a process namespace of its own it must not signal "all others". What a shell starts in
+/// the background ignores INT and QUIT, unless coreutils are there to say otherwise.
 const INIT: &str = r#"child=
+if env --default-signal=INT,QUIT true 2>/dev/null; then
+  set -- env --default-signal=INT,QUIT "$@"
+fi
 stop() {
   trap '' TERM INT
   if [ $$ -eq 1 ]; then kill -TERM -1; (sleep 8 && kill -KILL -1) & else kill -TERM $child; fi
@@ -43,7 +47,7 @@ pub struct ContainerRun<'a> {
     pub image: &'a str,
     /// Folders that are in the container where they are outside.
     pub folders: &'a [PathBuf],
-    pub read_only: Vec<&'a Path>,
+    pub read_only: &'a [PathBuf],
     pub working_directory: &'a Path,
     pub variables: Vec<(&'a str, Variable<'a>)>,
     pub command: &'a [String],
@@ -79,6 +83,10 @@ impl ContainerEngine {
         let mut told = self.command[1..].to_vec();
         let mut tell = |words: &[&str]| told.extend(words.iter().map(|it| (*it).to_owned()));
         tell(&["run", "--rm", "--name", run.name, "--log-driver=none"]);
+        if !self.is_docker() {
+            // They are the machine's, and may hold a password.
+            tell(&["--http-proxy=false"]);
+        }
         // Where SELinux rules, it would keep the container from the folders.
         tell(&["--security-opt=label=disable"]);
         let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
@@ -127,7 +135,8 @@ impl ContainerEngine {
     }
 
     fn is_docker(&self) -> bool {
-        Path::new(self.program()).file_name() == Some(OsStr::new("docker"))
+        // Behind `sudo`, for instance.
+        self.command.iter().any(|it| Path::new(it).file_name() == Some(OsStr::new("docker")))
     }
 }
 
@@ -152,7 +161,7 @@ mod tests {
             name: "n",
             image: "debian:12",
             folders: &["/w".into()],
-            read_only: vec![Path::new("/r/.git")],
+            read_only: &["/r/.git".into()],
             working_directory: Path::new("/w/src"),
             variables: vec![("CI", Variable::Is("true")), ("TOKEN", Variable::Inherited)],
             command: &["sh".to_owned(), "/j/script".to_owned()],

@@ -50,6 +50,15 @@ impl JobFiles {
         file.write_all(format!("{line}\n").as_bytes())
     }
 
+    /// Notes that the work is done in a container, which nothing but its engine can end for sure.
+    pub fn note_container(&self) -> io::Result<()> {
+        self.write("container", b"").map(drop)
+    }
+
+    pub fn has_container(&self) -> bool {
+        self.0.join("container").exists()
+    }
+
     /// Remembers where the job works, for a runtime that comes after this one.
     pub fn remember_workspace(&self, directory: &Path) -> io::Result<()> {
         self.write("workspace", directory.as_os_str().as_encoded_bytes()).map(drop)

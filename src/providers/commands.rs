@@ -56,7 +56,9 @@ async fn recover(
         files.workspace().and_then(|directory| tools.workspaces.take_directory(directory));
     let result = tools.supervisor.adopt(files.directory()).await.ok().flatten();
     let Some(workspace) = workspace else {
-        container::remove(job, tools).await;
+        if job.instructions.image.is_some() {
+            container::remove(job.id, tools).await;
+        }
         return Some(Err(lost()));
     };
     // The values may have changed since; masking what they are now is the best there is.
@@ -200,10 +202,11 @@ async fn finish(
     secrets: &[String],
     result: Option<JobResult>,
 ) -> Result<JobSuccess, ErrorDetails> {
-    let ended_by_itself =
-        result.as_ref().is_some_and(|it| matches!(it.outcome, Outcome::Exited { .. }));
-    if !ended_by_itself {
-        container::remove(job, tools).await;
+    let ended_by_itself = result
+        .as_ref()
+        .is_some_and(|it| matches!(it.outcome, Outcome::Exited { code } if code != ENGINE_FAILED));
+    if job.instructions.image.is_some() && !ended_by_itself {
+        container::remove(job.id, tools).await;
     }
     collect_reports(job, files, workspace, secrets).await;
     let report = report(job, tools, files, workspace, secrets, result).await;
@@ -247,7 +250,7 @@ async fn report(
     let failure = match result.outcome {
         Outcome::Exited { code: 0 } => None,
         Outcome::Exited { code: ENGINE_FAILED } if job.instructions.image.is_some() => Some(
-            format!("exit code {ENGINE_FAILED}: the container engine has failed; its log says why"),
+            format!("exit code {ENGINE_FAILED}: the container engine has failed, or the command"),
         ),
         Outcome::Exited { code } => Some(format!("exit code {code}")),
         Outcome::Signaled { signal } => Some(format!("ended by signal {signal}")),

@@ -1,16 +1,16 @@
 //! The commands of an action with an `image`: the container engine's program takes the place of the
 //! shell under the supervisor.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use super::failed;
 use crate::{
     host::{
-        ContainerEngine, JobFiles, Tools,
+        ContainerEngine, JobFiles, Tools, clone,
         containers::{ContainerRun, Variable},
         workspace::Workspace,
     },
-    model::{Action, EnvironmentVariableType, ErrorDetails, FailureType, Job},
+    model::{Action, ActionExecutionId, EnvironmentVariableType, ErrorDetails, FailureType, Job},
 };
 
 /// Returns the program that runs the command in a container, and its arguments.
@@ -29,16 +29,23 @@ pub(super) fn command(
         failed(FailureType::ConfigurationError, words)
     })?;
     let folders = [workspace.directory().to_owned(), files.directory().to_owned()];
+    let read_only = shared_repositories(job);
     // The command line of the engines has no way to say such a path.
-    if let Some(folder) = folders.iter().find(|it| it.to_string_lossy().contains(',')) {
-        let words = format!("{} has a comma, which no container can be given", folder.display());
+    let cannot_be_said = |it: &&PathBuf| it.to_string_lossy().contains([',', '"']);
+    if let Some(folder) = folders.iter().chain(&read_only).find(cannot_be_said) {
+        let words =
+            format!("no container can be given {}, which has a comma or a quote", folder.display());
         return Err(failed(FailureType::ConfigurationError, words));
     }
+    files.note_container().map_err(|error| {
+        let words = format!("cannot write the job's files: {error}");
+        failed(FailureType::SystemUnavailable, words)
+    })?;
     let run = ContainerRun {
-        name: &name(job),
+        name: &name(job.id),
         image,
         folders: &folders,
-        read_only: shared_repositories(job).collect(),
+        read_only: &read_only,
         working_directory: &workspace.source(),
         variables: variables
             .iter()
@@ -67,21 +74,19 @@ fn is_secret(job: &Job, name: &str) -> bool {
 }
 
 /// Removes what is left of a container whose action was ended.
-pub(super) async fn remove(job: &Job, tools: &Tools) {
-    if job.instructions.image.is_some()
-        && let Some(engine) = ContainerEngine::find(&tools.containers)
-    {
+pub(super) async fn remove(job: ActionExecutionId, tools: &Tools) {
+    if let Some(engine) = ContainerEngine::find(&tools.containers) {
         engine.remove(&name(job)).await;
     }
 }
 
-fn name(job: &Job) -> String {
-    format!("stagegate-{}", job.id)
+fn name(job: ActionExecutionId) -> String {
+    format!("stagegate-{job}")
 }
 
-/// Returns the repositories whose objects full clones in the workspace share.
-fn shared_repositories(job: &Job) -> impl Iterator<Item = &Path> {
+/// Returns the folders of the repositories whose objects full clones in the workspace share.
+fn shared_repositories(job: &Job) -> Vec<PathBuf> {
     let sources = job.inputs.iter().filter_map(|it| job.definition.full_clone(&it.name));
     let revision = |source: &Arc<Action>| job.revisions.iter().find(|it| it.action == source.name);
-    sources.filter_map(revision).map(|it| &*it.git_dir)
+    sources.filter_map(revision).flat_map(|it| clone::shared(&it.git_dir)).collect()
 }

@@ -185,6 +185,8 @@ pub(super) struct Keeper {
     known: BTreeMap<PathBuf, Reading>,
     /// The pipeline that each file declared last.
     declared: BTreeMap<PathBuf, PipelineName>,
+    /// Files whose pipeline has the name of another file's.
+    refused: BTreeSet<PathBuf>,
     /// Files that were not there at the last look.
     missing: BTreeMap<PathBuf, Instant>,
     repositories: BTreeMap<PathBuf, (Vec<refs::Watched>, AbortOnDropHandle<()>)>,
@@ -198,8 +200,9 @@ impl Keeper {
         published: watch::Receiver<Published>,
         mirrors: PathBuf,
     ) -> Self {
-        let (known, declared, missing, repositories) = Default::default();
-        let mut keeper = Self { inbox, published, mirrors, known, declared, missing, repositories };
+        let (known, declared, refused, missing, repositories) = Default::default();
+        let mut keeper =
+            Self { inbox, published, mirrors, known, declared, refused, missing, repositories };
         keeper.take(first).await;
         keeper
     }
@@ -212,7 +215,8 @@ impl Keeper {
     async fn take(&mut self, readings: Readings) {
         self.forget_missing(&readings).await;
         for (path, reading) in readings.0 {
-            if self.known.get(&path) == Some(&reading) {
+            if self.known.get(&path) == Some(&reading) && !self.may_be_tried_again(&path, &reading)
+            {
                 continue;
             }
             match &reading {
@@ -223,6 +227,13 @@ impl Keeper {
         }
         self.note_unserved().await;
         self.watch_repositories();
+    }
+
+    /// Tells whether a file was refused for a name that no other file holds any more.
+    fn may_be_tried_again(&self, path: &PathBuf, reading: &Reading) -> bool {
+        let definitions = &self.published.borrow().definitions;
+        let is_held = |it: &Pipeline| definitions.get(&it.name).is_some_and(|it| it.file != *path);
+        self.refused.contains(path) && reading.as_ref().is_ok_and(|it| !is_held(it))
     }
 
     async fn forget_missing(&mut self, readings: &Readings) {
@@ -237,6 +248,8 @@ impl Keeper {
             self.missing.remove(&path);
             self.known.remove(&path);
             self.note(&path, None).await;
+            self.declared.remove(&path);
+            self.refused.remove(&path);
         }
     }
 
@@ -261,10 +274,12 @@ impl Keeper {
         };
         crate::fault::passed("definition-loaded");
         let Some(refusal) = refused else {
+            self.refused.remove(&path);
             self.declared.insert(path.clone(), name);
             return self.note(&path, None).await;
         };
         self.declared.remove(&path);
+        self.refused.insert(path.clone());
         self.note(&path, Some(format!("{}: {refusal}", path.display()))).await;
     }
 
@@ -274,7 +289,8 @@ impl Keeper {
         let definitions = Arc::clone(&self.published.borrow().definitions);
         let of_file = definitions.values().filter(|it| it.file == path).map(|it| &it.name);
         let of_file: Vec<_> = of_file.cloned().collect();
-        let owner = self.declared.get(path).or(of_file.first()).cloned();
+        let declared = self.declared.get(path).filter(|it| of_file.contains(it));
+        let owner = declared.or(of_file.first()).cloned();
         let mut about: BTreeSet<_> = of_file.into_iter().map(Some).collect();
         about.extend([None, owner.clone()]);
         for pipeline in about {

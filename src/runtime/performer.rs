@@ -94,20 +94,28 @@ impl Performer {
     pub(super) fn end_orphans(&self, wanted: &BTreeSet<ActionExecutionId>) {
         let Ok(entries) = std::fs::read_dir(self.tools.state_dir.logs()) else { return };
         for entry in entries.flatten() {
-            let id = entry.file_name().to_string_lossy().parse::<ActionExecutionId>();
-            let directory = entry.path();
-            let is_orphan = id.is_ok_and(|id| !wanted.contains(&id))
-                && directory.join(protocol::CONTROL).exists()
-                && protocol::is_supervised(&directory);
-            if !is_orphan {
+            let Ok(id) = entry.file_name().to_string_lossy().parse::<ActionExecutionId>() else {
+                continue;
+            };
+            let (directory, files) = (entry.path(), JobFiles::at(entry.path()));
+            let control = directory.join(protocol::CONTROL);
+            let is_supervised = control.exists() && protocol::is_supervised(&directory);
+            // A container outlives its supervisor.
+            let has_container = control.exists() && files.has_container();
+            if wanted.contains(&id) || !is_supervised && !has_container {
                 continue;
             }
             let tools = Arc::clone(&self.tools);
-            let workspace = JobFiles::at(directory.clone()).workspace();
-            let workspace = workspace.and_then(|it| tools.workspaces.take_directory(it));
+            let workspace = files.workspace().and_then(|it| tools.workspaces.take_directory(it));
             self.tasks.spawn(async move {
-                let _ = providers::stop(&directory);
-                let _ = tools.supervisor.adopt(&directory).await;
+                if is_supervised {
+                    let _ = providers::stop(&directory);
+                    let _ = tools.supervisor.adopt(&directory).await;
+                }
+                if has_container {
+                    providers::remove_container(id, &tools).await;
+                    let _ = std::fs::remove_file(control);
+                }
                 drop(workspace);
             });
         }

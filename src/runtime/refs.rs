@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -57,15 +58,13 @@ async fn watch_here(repository: &Path, watched: &[Watched], inbox: &mpsc::Sender
     loop {
         let problem = match git::common_dir(repository).await {
             Ok(git_dir) => {
-                let ended = watch_repository(&git_dir, watched, inbox).await;
-                // Where it has gone, the next look says so in better words.
-                let is_there = |_: &GitError| git_dir.exists();
-                ended.err().filter(is_there).map(|error| unreadable(repository, &error))
+                watch_repository(&git_dir, watched, inbox).await;
+                None
             }
-            Err(error) => Some(unusable(repository, &error)),
+            Err(error) => Some((Severity::Problem, unusable(repository, &error))),
         };
-        if let Some(words) = problem {
-            tell_all(inbox, watched, Origin::Source, Some((Severity::Problem, words))).await;
+        if problem.is_some() {
+            tell_all(inbox, watched, Origin::Source, problem).await;
         }
         tokio::time::sleep(RETRY).await;
     }
@@ -84,12 +83,12 @@ fn unusable(repository: &Path, error: &GitError) -> String {
                 "{path} is not a git repository: run `git init` there or correct RepositoryPath"
             )
         }
-        error => unreadable(repository, error),
+        error => unreadable(path, error),
     }
 }
 
-fn unreadable(repository: &Path, error: &GitError) -> String {
-    format!("{} cannot be read: {}; it is tried again", repository.display(), with_causes(error))
+fn unreadable(repository: impl fmt::Display, error: &GitError) -> String {
+    format!("{repository} cannot be read: {}; it is tried again", with_causes(error))
 }
 
 /// Takes a head that has not moved from what was seen before, so that everybody keeps one copy.
@@ -107,12 +106,8 @@ fn with_known(
     known.collect()
 }
 
-/// Returns when the repository is gone, has become another one or cannot be read.
-async fn watch_repository(
-    git_dir: &Path,
-    watched: &[Watched],
-    inbox: &mpsc::Sender<Message>,
-) -> Result<(), GitError> {
+/// Returns when the repository is gone or has become another one.
+async fn watch_repository(git_dir: &Path, watched: &[Watched], inbox: &mpsc::Sender<Message>) {
     let wake = Arc::new(Notify::new());
     // Without inotify (its limits, network file systems) looking does all the work.
     let watcher = start_watcher(git_dir, Arc::clone(&wake)).ok();
@@ -121,13 +116,14 @@ async fn watch_repository(
     let mut objects = Objects::open(git_dir).ok();
     let mut look = Look::new(watched, inbox);
     loop {
-        if look.again(git_dir, &mut objects).await? {
-            tokio::time::sleep(BREATH).await;
-            continue;
-        }
-        let _ = tokio::time::timeout(pause, wake.notified()).await;
+        let may_move_on = look.again(git_dir, &mut objects).await;
         if identity.is_none() || inode(git_dir) != identity {
-            return Ok(());
+            return;
+        }
+        if may_move_on {
+            tokio::time::sleep(BREATH).await;
+        } else {
+            let _ = tokio::time::timeout(pause, wake.notified()).await;
         }
     }
 }
@@ -138,26 +134,37 @@ pub(super) struct Look<'a> {
     inbox: &'a mpsc::Sender<Message>,
     seen: BTreeMap<usize, Vec<Arc<SourceRevision>>>,
     fingerprint: Option<u64>,
+    /// What was told of those that cannot be read.
+    problems: BTreeMap<usize, String>,
 }
 
 impl<'a> Look<'a> {
     pub(super) fn new(watched: &'a [Watched], inbox: &'a mpsc::Sender<Message>) -> Self {
-        Self { watched, inbox, seen: BTreeMap::new(), fingerprint: None }
+        Self { watched, inbox, seen: BTreeMap::new(), fingerprint: None, problems: BTreeMap::new() }
     }
 
-    /// Reads the refs if one may have moved, which it tells, and reports what has.
-    pub(super) async fn again(
-        &mut self,
-        git_dir: &Path,
-        objects: &mut Option<Objects>,
-    ) -> Result<bool, GitError> {
+    /// Reads the refs if one may have moved, which it tells, and reports what has. What cannot be
+    /// read now is read again with the next look.
+    pub(super) async fn again(&mut self, git_dir: &Path, objects: &mut Option<Objects>) -> bool {
         let fingerprint = fingerprint(git_dir);
         if self.fingerprint.replace(fingerprint) == Some(fingerprint) {
-            return Ok(false);
+            return false;
         }
         for (position, watched) in self.watched.iter().enumerate() {
             let (pipeline, source) = watched;
-            let heads = source.heads_from(git_dir, objects).await?;
+            let heads = match source.heads_from(git_dir, objects).await {
+                Ok(heads) => heads,
+                Err(error) => {
+                    (self.fingerprint, _) = (None, self.seen.remove(&position));
+                    let words = unreadable(source.shown(), &error);
+                    if self.problems.insert(position, words.clone()).as_ref() != Some(&words) {
+                        let problem = Some((Severity::Problem, words));
+                        tell(self.inbox, watched, Origin::Source, problem).await;
+                    }
+                    continue;
+                }
+            };
+            self.problems.remove(&position);
             let before = self.seen.get(&position);
             let heads = with_known(heads, before.map_or(&[], Vec::as_slice));
             if before == Some(&heads) {
@@ -170,7 +177,7 @@ impl<'a> Look<'a> {
             let observed = Input::SourceObserved { pipeline, action, heads };
             let _ = self.inbox.send(input(observed)).await;
         }
-        Ok(true)
+        self.fingerprint.is_some()
     }
 }
 

@@ -23,13 +23,8 @@ pub(super) async fn watch(
 ) {
     let mut look = Look::new(watched, inbox);
     loop {
-        if fetch(mirror, watched, inbox).await
-            && let Err(error) = look.again(mirror.git_dir(), &mut None).await
-        {
-            let words =
-                format!("what {} has cannot be read: {}", mirror.url(), with_causes(&error));
-            tell_all(inbox, watched, Origin::Remote, Some((Severity::Problem, words))).await;
-            look = Look::new(watched, inbox);
+        if fetch(mirror, watched, inbox).await {
+            look.again(mirror.git_dir(), &mut None).await;
         }
         tokio::time::sleep(pause).await;
     }

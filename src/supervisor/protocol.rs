@@ -1,7 +1,7 @@
 //! What runtime and supervisor say to each other, and the files of a job directory.
 //!
 //! Requests go in as lines of JSON, ended jobs come out the same way. Secrets travel here and
-//! in the environment of the action only; no file holds them.
+//! in the environment of the action only; no file of ours holds them.
 
 use std::{
     fs::{File, OpenOptions},

@@ -102,7 +102,7 @@ impl Search {
             Some(at).filter(|at| *at < found.len()).or(is_over.then_some(0))
         } else {
             // One further down may come first, as long as not all are known.
-            let before = found.partition_point(|line| *line <= self.from);
+            let before = found.partition_point(|line| *line < self.from);
             is_over.then(|| before.checked_sub(1).unwrap_or(found.len() - 1))
         };
         self.current.map(|at| self.scan.found[at])

@@ -512,13 +512,24 @@ fn a_log_that_is_being_read_stays_when_a_newer_execution_comes() {
     press(&mut ui, &mut now, "!");
     let read = ui.shown().unwrap();
     assert_eq!(read.status, "Failed");
+    let log = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(log.path(), "error: no\n").unwrap();
+    let path = |_| log.path().to_owned();
+    ui.follow_selection(path, now);
+    ui.log.load(5);
     ui.focus = Pane::Detail;
     shop.commit("develop", "d4e5f6a", "fix: unit");
     ui.set_board(shop.board());
+    ui.follow_selection(path, now);
     assert_eq!(ui.shown().unwrap().id, read.id);
     assert!(text(&picture(&ui, now, 100, 30)).contains("a newer execution is here, f follows it"));
-    ui.focus = Pane::Board;
-    assert_ne!(ui.shown().map(|it| it.id), Some(read.id), "whoever looks up sees what is now");
+    press(&mut ui, &mut now, "f");
+    ui.follow_selection(path, now);
+    assert_ne!(ui.shown().map(|it| it.id), Some(read.id), "f goes on to what is now");
+    ui.log.load(5);
+    press(&mut ui, &mut now, "k");
+    ui.follow_selection(path, now);
+    assert_ne!(ui.shown().map(|it| it.id), Some(read.id), "and nobody comes back by scrolling");
 }
 
 #[test]

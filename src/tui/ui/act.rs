@@ -220,6 +220,7 @@ impl Ui {
             Command::Newer => self.neighbour(-1, now),
             Command::Diff => self.diff(now),
             Command::Bisect => self.bisect(now),
+            Command::Follow if self.held().is_some() => self.let_go(),
             Command::Follow => self.log.toggle_follow(),
             Command::Wrap => self.log.wrap = !self.log.wrap,
             Command::Timestamps => self.log.timestamps = !self.log.timestamps,

@@ -257,7 +257,7 @@ impl Ui {
         if self.past.is_some() {
             return None;
         }
-        let read = self.shown().filter(|_| self.is_reading());
+        let read = self.shown().filter(|it| !it.is_gate && self.is_reading());
         let before = self.stage_execution();
         self.board = board;
         self.selection.repair(&self.board);
@@ -289,13 +289,19 @@ impl Ui {
     /// Tells whether somebody reads a log and does not just watch it grow.
     fn is_reading(&self) -> bool {
         let in_sight = self.zoomed || self.focus == Pane::Detail;
-        in_sight && self.view == View::Board && self.tab == Tab::Log && !self.log.follows()
+        let log = self.view == View::Board && self.tab == Tab::Log && self.merged.is_none();
+        in_sight && log && self.log.has_lines() && !self.log.follows()
     }
 
     /// Returns what is being read although a newer execution has come since.
     pub(super) fn held(&self) -> Option<&Shown> {
         let here = |selection: &Selection| self.is_reading() && *selection == self.selection;
         self.held.as_ref().filter(|(selection, _)| here(selection)).map(|(_, shown)| shown)
+    }
+
+    /// Goes on to what is now.
+    pub(super) fn let_go(&mut self) {
+        self.held = None;
     }
 
     fn stage_execution(&self) -> Option<ExecutionId> {
@@ -405,14 +411,16 @@ impl Ui {
 
 /// Says what has become of a gate whose dialog was open.
 fn why_closed(board: &Board, subject: &Subject) -> String {
-    let Subject::Gate { gate: GateRef { pipeline, stage, action, .. }, .. } = subject else {
+    let Subject::Gate { gate: GateRef { pipeline, stage, action, token }, .. } = subject else {
         return "one of these gates is no longer open".to_owned();
     };
     let lanes = board.pipeline(pipeline).into_iter().flat_map(|it| &it.lanes);
     let stages = lanes.flat_map(|it| &it.stages).filter(|it| it.name == *stage);
     let actions = stages.flat_map(|it| &it.actions).filter(|it| it.name == *action);
-    let decisions = actions.filter_map(|it| it.latest.as_ref()?.decision.as_ref());
-    match decisions.max_by_key(|it| it.at) {
+    // Its token is the attempt's.
+    let mut attempts =
+        actions.filter_map(|it| it.latest.as_ref()).filter(|it| it.id == token.attempt());
+    match attempts.find_map(|it| it.decision.as_ref()) {
         Some(it) => format!("{action} was {} by {}", it.status.as_str().to_lowercase(), it.by),
         None => format!("{action} is no longer open"),
     }

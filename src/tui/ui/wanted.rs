@@ -15,6 +15,10 @@ impl Ui {
         path: impl Fn(ActionExecutionId) -> PathBuf,
         now: Timestamp,
     ) -> Vec<Wish> {
+        if self.held().is_none() {
+            // Whoever has gone on does not come back by scrolling.
+            self.let_go();
+        }
         let shown = self.shown().filter(|it| !it.is_gate);
         // Whoever goes elsewhere has seen enough of the whole stage.
         let attempts = self.attempts();

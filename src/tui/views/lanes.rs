@@ -142,9 +142,11 @@ fn draw_line(scene: &Scene<'_>, area: Rect, buffer: &mut Buffer, hits: &mut Hits
     let widths: Vec<u16> = places.iter().map(|it| text::width(&it.words) + 2 + GAP).collect();
     // Behind the last one nothing follows.
     let room = area.width.saturating_sub(1) + GAP;
-    let all = those_that_fit(&widths, selected, room);
-    let sides = u16::from(all.start > 0) + u16::from(all.end < widths.len());
-    let shown = those_that_fit(&widths, selected, room.saturating_sub(sides * MORE));
+    let fit = |sides: u16| those_that_fit(&widths, selected, room.saturating_sub(sides * MORE));
+    let hides = |it: &Range<usize>| u16::from(it.start > 0) + u16::from(it.end < widths.len());
+    // To say what is left out at a side may leave more out, also at the other.
+    let shown = (0..=2).map(|sides| (sides, fit(sides))).find(|(sides, it)| hides(it) <= *sides);
+    let shown = shown.map_or_else(|| fit(2), |(_, it)| it);
     let hidden = |places: &[LanePlace]| {
         let marks = [Mark::Waiting, Mark::Failed];
         let role = marks.into_iter().find(|mark| places.iter().any(|it| it.mark == *mark));
