@@ -522,7 +522,8 @@ fn a_log_that_is_being_read_stays_when_a_newer_execution_comes() {
     ui.set_board(shop.board());
     ui.follow_selection(path, now);
     assert_eq!(ui.shown().unwrap().id, read.id);
-    assert!(text(&picture(&ui, now, 100, 30)).contains("a newer execution is here, f follows it"));
+    let seen = text(&picture(&ui, now, 100, 30));
+    assert!(seen.contains("f goes on to a newer execution"), "{seen}");
     press(&mut ui, &mut now, "f");
     ui.follow_selection(path, now);
     assert_ne!(ui.shown().map(|it| it.id), Some(read.id), "f goes on to what is now");

@@ -137,7 +137,7 @@ fn draw_title(
     }
     pen.write(&format!(" {name} "), scene.style(Role::Title));
     if held {
-        pen.write("a newer execution is here, f follows it ", scene.style(Role::Waiting));
+        pen.write("f goes on to a newer execution ", scene.style(Role::Waiting));
     }
     let kind = action.map(|it| format!("{} {}", it.category, it.provider));
     let kind = kind.or(shown.map(|it| it.kind.clone())).unwrap_or_default();
