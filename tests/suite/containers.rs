@@ -106,21 +106,57 @@ fn commands_run_inside_the_image_and_a_container_ends_with_its_action() {
     let watch = home.watch_unready();
     watch.wait_for("version 2 loaded");
     home.ok(&["start", "p"]);
-    let execution = eventually("the container is up", || {
+    let execution = logs_up(&home);
+    let id = execution["pipelineExecutionId"].as_str().unwrap();
+    let container = container_of(&home, &execution);
+    assert!(is_there(&container), "{container}");
+    home.ok(&["stop", "p", "--execution", id, "--abandon"]);
+    eventually("the container is gone", || (!is_there(&container)).then_some(()));
+}
+
+#[test]
+fn a_container_that_lost_everybody_is_removed_once_nobody_wants_it() {
+    let Some(settings) = real_engine() else { return };
+    let waits = format!("image = {IMAGE:?}\ncommands = [\"echo up; sleep 300\"]");
+    let home = with_settings(&pipeline("p", "main", &stage("Build", "make", &waits)), settings);
+    let watch = home.watch();
+    home.ok(&["start", "p"]);
+    let execution = logs_up(&home);
+    let container = container_of(&home, &execution);
+    let supervisors = children(watch.id());
+    let clients: Vec<u32> = supervisors.iter().flat_map(|it| children(*it)).collect();
+    watch.kill_hard();
+    for process in supervisors.iter().chain(&clients) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(*process).unwrap()).unwrap();
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+    assert!(is_there(&container), "{container}");
+    let id = execution["pipelineExecutionId"].as_str().unwrap();
+    home.ok(&["stop", "p", "--execution", id, "--abandon"]);
+    let _watch = home.watch_unready();
+    eventually("the container is gone", || (!is_there(&container)).then_some(()));
+}
+
+fn logs_up(home: &Home) -> serde_json::Value {
+    eventually("the container is up", || {
         let newest = home.executions("p").into_iter().next()?;
         let logs = home.run(&["logs", newest["pipelineExecutionId"].as_str()?, "make"]);
         logs.stdout.contains("\nup").then_some(newest)
-    });
-    let id = execution["pipelineExecutionId"].as_str().unwrap();
-    let container = format!(
-        "stagegate-{}",
-        home.action(&execution, "make").unwrap()["actionExecutionId"].as_str().unwrap()
-    );
-    let is_there =
-        || engine(&["ps", "--format={{.Names}}"]).is_some_and(|it| it.contains(&container));
-    assert!(is_there(), "{container}");
-    home.ok(&["stop", "p", "--execution", id, "--abandon"]);
-    eventually("the container is gone", || (!is_there()).then_some(()));
+    })
+}
+
+fn container_of(home: &Home, execution: &serde_json::Value) -> String {
+    let action = home.action(execution, "make").unwrap();
+    format!("stagegate-{}", action["actionExecutionId"].as_str().unwrap())
+}
+
+fn is_there(container: &str) -> bool {
+    engine(&["ps", "--format={{.Names}}"]).is_some_and(|it| it.contains(container))
+}
+
+fn children(process: u32) -> Vec<u32> {
+    let listed = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    listed.unwrap().split_whitespace().map(|it| it.parse().unwrap()).collect()
 }
 
 const IMAGE: &str = "localhost/stagegate-test:latest";

@@ -300,3 +300,28 @@ fn a_full_clone_knows_its_history_and_leaves_the_repository_alone() {
     }
     assert_eq!(home.git(&["rev-list", "--count", "--all"]), count.to_string());
 }
+
+#[test]
+fn a_branch_that_cannot_be_read_keeps_nobody_else_from_their_commits() {
+    let home = Home::new();
+    let folder = home.repository().join(".stagegate");
+    std::fs::create_dir(&folder).unwrap();
+    for branch in ["a", "b", "c"] {
+        home.git(&["branch", branch]);
+        let make = stage("Build", "make", r#"commands = ["true"]"#);
+        let text = pipeline(&format!("p{branch}"), branch, &make);
+        std::fs::write(folder.join(format!("{branch}.toml")), text).unwrap();
+    }
+    let watch = home.watch();
+    watch.wait_for("pc: watching from");
+    let nothing = "1".repeat(40);
+    std::fs::write(home.repository().join(".git/refs/heads/b"), nothing + "\n").unwrap();
+    watch.wait_for("cannot be read");
+    home.git(&["checkout", "--quiet", "c"]);
+    home.commit("for c");
+    home.executions_become("pc", 1);
+    let output = watch.output();
+    let told: Vec<_> = output.lines().filter(|it| it.contains("cannot be read")).collect();
+    assert!(matches!(told.as_slice(), [only] if only.contains(" pb: ")), "{told:?}");
+    assert!(home.executions("pb").is_empty(), "the branch is not gone, either");
+}
