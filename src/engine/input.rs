@@ -126,6 +126,29 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Puts in the comment or reason that somebody gives for it, where it takes one.
+    pub fn set_words(&mut self, words: String) {
+        match self {
+            Self::StopPipelineExecution { reason, .. }
+            | Self::OverrideStageCondition { reason, .. }
+            | Self::SetStageTransition { change: TransitionChange::Disable { reason }, .. } => {
+                *reason = words;
+            }
+            Self::PutApprovalResult { summary, .. } => *summary = words,
+            Self::NoteApproval { text, .. } => *text = words,
+            Self::StartPipelineExecution { .. }
+            | Self::RetryStageExecution { .. }
+            | Self::WithdrawApproval { .. }
+            | Self::GiveWay { .. }
+            | Self::RollbackStage { .. }
+            | Self::DeletePipeline { .. }
+            | Self::SetWatching { .. }
+            | Self::SetStageTransition { change: TransitionChange::Enable, .. } => {}
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TransitionChange {
     Enable,

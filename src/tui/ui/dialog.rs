@@ -67,24 +67,9 @@ pub(crate) enum Subject {
         gates: Vec<GateRef>,
         status: ApprovalStatus,
     },
-    Stop {
-        pipeline: PipelineName,
-        execution: ExecutionId,
-        mode: StopMode,
-    },
-    RetryAll {
-        pipeline: PipelineName,
-        stage: StageName,
-        execution: ExecutionId,
-    },
     Start {
         pipeline: PipelineName,
         lane: Option<Lane>,
-    },
-    Transition {
-        pipeline: PipelineName,
-        stage: StageName,
-        enable: bool,
     },
     Rollback {
         pipeline: PipelineName,
@@ -99,6 +84,12 @@ pub(crate) enum Subject {
         request: Box<Request>,
     },
     Quit,
+}
+
+impl Subject {
+    fn plain(verb: &'static str, request: Request) -> Self {
+        Self::Plain { verb, request: Box::new(request) }
+    }
 }
 
 impl Dialog {
@@ -178,12 +169,12 @@ impl Dialog {
         mode: StopMode,
         now: Timestamp,
     ) -> Self {
-        let subject = Subject::Stop { pipeline: pipeline.clone(), execution, mode };
-        let what = match mode {
-            StopMode::Wait => "Running actions finish, nothing further starts.",
-            StopMode::Abandon => {
-                "Running actions are ended now (TERM, then KILL) and count as Abandoned."
-            }
+        let (verb, what) = match mode {
+            StopMode::Wait => ("stop", "Running actions finish, nothing further starts."),
+            StopMode::Abandon => (
+                "abandon",
+                "Running actions are ended now (TERM, then KILL) and count as Abandoned.",
+            ),
         };
         let lines = vec![
             format!("Stop {} ({commit}) of {pipeline}.", execution.short()),
@@ -191,11 +182,10 @@ impl Dialog {
             "A waiting execution may enter the stage; disable its transition first to keep it out."
                 .to_owned(),
         ];
-        Self::new(subject, "Stop execution".to_owned(), lines, now).with_field(
-            "reason",
-            Required::No,
-            false,
-        )
+        let (pipeline, reason) = (pipeline.clone(), String::new());
+        let request = Request::StopPipelineExecution { pipeline, execution, mode, reason };
+        Self::new(Subject::plain(verb, request), "Stop execution".to_owned(), lines, now)
+            .with_field("reason", Required::No, false)
     }
 
     pub(crate) fn retry_all(
@@ -204,13 +194,13 @@ impl Dialog {
         execution: ExecutionId,
         now: Timestamp,
     ) -> Self {
-        let (pipeline, stage) = (pipeline.clone(), stage.clone());
         let lines = vec![format!(
             "Run all actions of {stage} again for {}, also those that succeeded.",
             execution.short()
         )];
-        let subject = Subject::RetryAll { pipeline, stage, execution };
-        Self::new(subject, "Retry stage".to_owned(), lines, now)
+        let (pipeline, stage, mode) = (pipeline.clone(), stage.clone(), RetryMode::AllActions);
+        let request = Request::RetryStageExecution { pipeline, stage, execution, mode };
+        Self::new(Subject::plain("retry", request), "Retry stage".to_owned(), lines, now)
     }
 
     pub(crate) fn start(pipeline: &PipelineName, lane: Option<&LaneCard>, now: Timestamp) -> Self {
@@ -231,15 +221,19 @@ impl Dialog {
         enable: bool,
         now: Timestamp,
     ) -> Self {
-        let (pipeline, stage) = (pipeline.clone(), stage.clone());
-        let words = if enable {
-            format!("Enable the transition into {stage}: what waits before it may enter.")
+        let (verb, change, words) = if enable {
+            let words =
+                format!("Enable the transition into {stage}: what waits before it may enter.");
+            ("enable", TransitionChange::Enable, words)
         } else {
-            format!(
+            let words = format!(
                 "Disable the transition into {stage}: executions wait before it, in every lane."
-            )
+            );
+            ("disable", TransitionChange::Disable { reason: String::new() }, words)
         };
-        let subject = Subject::Transition { pipeline, stage, enable };
+        let (pipeline, stage) = (pipeline.clone(), stage.clone());
+        let request = Request::SetStageTransition { pipeline, stage, change };
+        let subject = Subject::plain(verb, request);
         let dialog = Self::new(subject, "Transition".to_owned(), vec![words], now);
         if enable { dialog } else { dialog.with_field("reason", Required::Something, true) }
     }
@@ -279,14 +273,14 @@ impl Dialog {
     ) -> Self {
         let words = condition.words();
         let lines = vec![format!("Let {stage} go on although its {words} does not hold.")];
-        let request = Box::new(Request::OverrideStageCondition {
+        let request = Request::OverrideStageCondition {
             pipeline: pipeline.clone(),
             stage: stage.clone(),
             execution,
             condition,
             reason: String::new(),
-        });
-        let subject = Subject::Plain { verb: "override", request };
+        };
+        let subject = Subject::plain("override", request);
         Self::new(subject, "Override condition".to_owned(), lines, now).with_field(
             "reason",
             Required::Something,
@@ -302,17 +296,16 @@ impl Dialog {
             ),
             "The newest execution behind it enters and comes to the gate itself.".to_owned(),
         ];
-        let request = Box::new(Request::GiveWay { gate: at.reference() });
-        let subject = Subject::Plain { verb: "give way", request };
+        let request = Request::GiveWay { gate: at.reference() };
+        let subject = Subject::plain("give way", request);
         Self::new(subject, "Give way".to_owned(), lines, now)
     }
 
     pub(crate) fn note(at: GateAt<'_>, now: Timestamp) -> Self {
         let request = Request::NoteApproval { gate: at.reference(), text: String::new() };
-        let request = Box::new(request);
         let lines =
             vec!["For whoever comes to this gate next; empty takes the note off.".to_owned()];
-        let subject = Subject::Plain { verb: "pin", request };
+        let subject = Subject::plain("pin", request);
         Self::new(subject, "Note".to_owned(), lines, now).with_field("note", Required::No, true)
     }
 
@@ -456,12 +449,7 @@ impl Dialog {
             Subject::Gate { status: ApprovalStatus::Rejected, .. } => "reject",
             Subject::Gates { status: ApprovalStatus::Approved, .. } => "approve all",
             Subject::Gates { status: ApprovalStatus::Rejected, .. } => "reject all",
-            Subject::Stop { mode: StopMode::Wait, .. } => "stop",
-            Subject::Stop { mode: StopMode::Abandon, .. } => "abandon",
-            Subject::RetryAll { .. } => "retry",
             Subject::Start { .. } => "start",
-            Subject::Transition { enable: true, .. } => "enable",
-            Subject::Transition { enable: false, .. } => "disable",
             Subject::Rollback { .. } => "roll back",
             Subject::Plain { verb, .. } => verb,
             Subject::Quit => "leave",
@@ -498,19 +486,6 @@ impl Dialog {
                     effective_at: self.effect_text().and_then(|text| clock::moment(text, now)),
                 }
             }
-            Subject::Stop { pipeline, execution, mode } => {
-                let reason = typed();
-                Operation::from(Request::StopPipelineExecution {
-                    pipeline,
-                    execution,
-                    mode,
-                    reason,
-                })
-            }
-            Subject::RetryAll { pipeline, stage, execution } => {
-                let mode = RetryMode::AllActions;
-                Operation::from(Request::RetryStageExecution { pipeline, stage, execution, mode })
-            }
             Subject::Start { pipeline, lane } => Operation::StartPipelineExecution {
                 pipeline,
                 branch: lane.and_then(|lane| lane.branch().map(str::to_owned)),
@@ -520,23 +495,11 @@ impl Dialog {
                 from: None,
                 client_request_token: None,
             },
-            Subject::Transition { pipeline, stage, enable } => {
-                let change = if enable {
-                    TransitionChange::Enable
-                } else {
-                    TransitionChange::Disable { reason: typed() }
-                };
-                Operation::from(Request::SetStageTransition { pipeline, stage, change })
-            }
             Subject::Rollback { pipeline, lane, stage, target } => {
                 Operation::RollbackStage { pipeline, lane, stage, target }
             }
             Subject::Plain { mut request, .. } => {
-                match request.as_mut() {
-                    Request::OverrideStageCondition { reason: text, .. }
-                    | Request::NoteApproval { text, .. } => *text = typed(),
-                    _ => {}
-                }
+                request.set_words(typed());
                 Operation::Plain(request)
             }
             Subject::Quit => return vec![Wish::Quit(Leave::Close)],
