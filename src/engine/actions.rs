@@ -78,6 +78,7 @@ impl Engine {
                     .map(|it| (it.name.clone(), revision.content()))
                     .collect(),
                 revision: Some(revision),
+                ended_at: None,
             };
             self.record(step, pipeline, Fact::ActionSucceeded { action: action_ref, success });
         } else if let Some(job) = self.job_of(&action_ref) {

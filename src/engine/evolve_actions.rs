@@ -86,7 +86,7 @@ impl State {
 
     fn succeed(&mut self, action: &ActionRef, success: &JobSuccess, at: Timestamp) {
         self.finish(action, at, |before| Progress::Succeeded {
-            at,
+            at: success.ended_by(at),
             summary: success.summary.clone(),
             decision: before.decision().cloned(),
         });

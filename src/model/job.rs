@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Action, ActionExecutionId, ActionName, ArtifactContent, ArtifactName, Artifacts, ErrorDetails,
     ExecutionId, FailureType, Instructions, Lane, Pipeline, PipelineName, Revisions,
-    SourceRevision, StageName, artifact, variable::Namespace,
+    SourceRevision, StageName, Timestamp, artifact, variable::Namespace,
 };
 
 /// One attempt of one action.
@@ -63,4 +63,14 @@ pub struct JobSuccess {
     pub artifacts: Artifacts,
     /// What a source action found.
     pub revision: Option<Arc<SourceRevision>>,
+    /// When it was over, if nobody was there to see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+impl JobSuccess {
+    /// Returns when the work ended, of which somebody has heard at `heard_at`.
+    pub fn ended_by(&self, heard_at: Timestamp) -> Timestamp {
+        self.ended_at.map_or(heard_at, |ended_at| ended_at.min(heard_at))
+    }
 }

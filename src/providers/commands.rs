@@ -10,7 +10,7 @@ use crate::{
         JobFiles, Tools, clone, containers::ENGINE_FAILED, environment, reports, work_tree,
         workspace::Workspace,
     },
-    model::{Artifacts, ErrorDetails, FailureType, Job, JobSuccess, variable::Values},
+    model::{Artifacts, ErrorDetails, FailureType, Job, JobSuccess, Timestamp, variable::Values},
     supervisor::protocol::{self, JobResult, Outcome, StartRequest},
 };
 
@@ -63,7 +63,10 @@ async fn recover(
     };
     // The values may have changed since; masking what they are now is the best there is.
     let secrets = secrets(job).await.unwrap_or_default().to_mask();
-    Some(finish(job, tools, files, &workspace, &secrets, result).await)
+    let ended_at = result.as_ref().and_then(|it| i64::try_from(it.ended_at_ms).ok());
+    let finished = finish(job, tools, files, &workspace, &secrets, result).await;
+    // How long it has worked does not depend on when somebody asks.
+    Some(finished.map(|success| JobSuccess { ended_at: ended_at.map(Timestamp), ..success }))
 }
 
 fn lost() -> ErrorDetails {
@@ -279,7 +282,7 @@ async fn report(
         artifacts.insert(output.name.clone(), content.into());
     }
     let summary = "exit code 0".to_owned();
-    Ok(JobSuccess { summary, variables: variables.into(), artifacts, revision: None })
+    Ok(JobSuccess { summary, variables: variables.into(), artifacts, ..JobSuccess::default() })
 }
 
 fn read_variables(job: &Job, path: &Path, secrets: &[String]) -> Result<Values, ErrorDetails> {

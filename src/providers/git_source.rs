@@ -312,6 +312,7 @@ pub(super) async fn run(job: &Job, tools: &Tools) -> Result<JobSuccess, ErrorDet
             .map(|output| (output.name.clone(), head.content()))
             .collect(),
         revision: Some(head.clone().into()),
+        ended_at: None,
     })
 }
 

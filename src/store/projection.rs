@@ -78,6 +78,7 @@ fn project(rows: &Projection<'_>, event: &Event) -> rusqlite::Result<()> {
             rows.finish(action, ActionStatus::InProgress, "decision", Some(json(decision)?))
         }
         Fact::ActionSucceeded { action, success } => {
+            let rows = Projection { at: success.ended_by(rows.at), ..*rows };
             rows.finish(action, ActionStatus::Succeeded, "success", Some(json(success)?))
         }
         Fact::ActionFailed { action, error } | Fact::ActionRetryScheduled { action, error, .. } => {

@@ -3,7 +3,9 @@
 use std::{iter, sync::Arc};
 
 use super::scene::{Scene, pipeline, told, values};
-use crate::model::{ActionStatus, ArtifactContent, ExecutionStatus::*, JobSuccess, StageStatus};
+use crate::model::{
+    ActionStatus, ArtifactContent, ExecutionStatus::*, JobSuccess, Span, StageStatus,
+};
 
 #[test]
 fn actions_of_one_run_order_run_in_parallel() {
@@ -108,4 +110,15 @@ fn an_edited_file_leaves_executions_under_way_on_their_own_version() {
     assert_eq!(scene.status(execution), Succeeded);
     scene.commit("b2");
     assert_eq!(scene.running(), ["compile"]);
+}
+
+#[test]
+fn an_action_that_ended_while_nobody_looked_has_worked_until_then() {
+    let mut scene = Scene::pipeline("Source > Build: make");
+    scene.commit("a1");
+    let started_at = scene.action("Build", "make").latest.unwrap().started_at;
+    scene.now = started_at + Span::HOUR;
+    let ended_at = Some(started_at + Span::MINUTE);
+    scene.succeed_with("make", JobSuccess { ended_at, ..JobSuccess::default() });
+    assert_eq!(scene.action("Build", "make").latest.unwrap().ended_at, ended_at);
 }
