@@ -255,13 +255,14 @@ pub(super) async fn tell(handle: &RuntimeHandle, from: From) -> Result<(), Failu
     let mut board = handle.board();
     let mut told = std::collections::BTreeSet::new();
     loop {
+        // Before the events are read, so that what comes in between wakes this up again.
+        let now = std::sync::Arc::clone(&board.borrow_and_update());
         for (number, event) in history.events_after(after)? {
             after = number;
             if let Some(sentence) = narrate::sentence(&event) {
                 output::line(format!("{} {sentence}", clock::local_time(event.at)));
             }
         }
-        let now = std::sync::Arc::clone(&board.borrow_and_update());
         let about = now.pipelines.iter().flat_map(|card| {
             card.notices.iter().map(|notice| format!("{}: {}", card.name, notice.text))
         });
