@@ -13,7 +13,7 @@ use crate::{
     engine::{Board, Refusal},
     host::{StateDir, clock},
     model::{ApprovalStatus, GateRef, Timestamp},
-    runtime::{Operation, RuntimeHandle},
+    runtime::{Operation, RuntimeHandle, lookup::ExecutionRecord},
 };
 
 pub(super) async fn approve(state_dir: StateDir, arguments: Decide) -> Result<Exit, Failure> {
@@ -113,9 +113,6 @@ fn by_token(
     })
 }
 
-/// Among how many executions the newest of a lane is looked for.
-const LOOKED_AT: usize = 100;
-
 /// Says what became of the gate somebody wanted to decide at: who was faster, or what is newer.
 fn explain(
     handle: &RuntimeHandle,
@@ -125,24 +122,20 @@ fn explain(
 ) -> Failure {
     let decided = || -> Option<Refusal> {
         let history = handle.history().ok()?;
-        let executions = match &arguments.selection.execution {
-            Some(prefix) => history.find(prefix).ok()?,
-            None => history.executions(&target.pipeline, LOOKED_AT).ok()?,
-        };
+        let lane = arguments.selection.lane.as_deref();
+        let in_lane = |it: &ExecutionRecord| lane.is_none_or(|lane| it.lane.as_str() == lane);
         // Whoever comes too early is not told of an execution before.
-        let lane = arguments.selection.lane.as_ref();
-        let in_lane =
-            executions.into_iter().filter(|it| lane.is_none_or(|lane| it.lane.as_str() == lane));
-        let executions: Vec<_> = in_lane.take(1).collect();
+        let execution = match &arguments.selection.execution {
+            Some(prefix) => history.find(prefix).ok()?.into_iter().find(in_lane)?,
+            None => history.newest(&target.pipeline, lane).ok()??,
+        };
         if arguments.selection.execution.is_some()
-            && let [execution] = executions.as_slice()
             && let Some(by) = execution.superseded_by
         {
             let at = execution.updated_at;
             return Some(Refusal::Superseded { execution: execution.id, by, at });
         }
-        let actions = executions.iter().flat_map(|it| history.actions(it.id).unwrap_or_default());
-        let mut decisions = actions.filter(|it| {
+        let mut decisions = history.actions(execution.id).ok()?.into_iter().filter(|it| {
             target.stage.as_ref().is_none_or(|stage| it.stage.as_str() == stage)
                 && target.action.as_ref().is_none_or(|action| it.action.as_str() == action)
         });

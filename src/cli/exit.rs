@@ -6,8 +6,7 @@ use crate::{
     definition::FileProblems,
     engine::{Refusal, RefusalKind},
     host::state_dir::StateDirError,
-    runtime::StoreError,
-    runtime::{FilesError, StartError, SubmitError},
+    runtime::{FilesError, StartError, StoreError, SubmitError},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -240,26 +240,20 @@ fn decisions(
     Ok(Exit::Done)
 }
 
-/// Among how many executions the newest of a lane is looked for.
-const LOOKED_AT: usize = 1_000;
-
 /// Finds one execution by the beginning of its id, or the newest of a pipeline, or of a lane of it.
 pub(super) fn find_execution(
     history: &runtime::History,
     prefix: &str,
     lane: Option<&str>,
 ) -> Result<ExecutionRecord, Failure> {
-    if let Some(lane) = lane {
-        let mut newest = history.executions(&prefix.into(), LOOKED_AT)?.into_iter();
-        let found = newest.find(|it| it.lane.as_str() == lane);
-        return found
-            .ok_or_else(|| Failure::usage(format!("{prefix} has no execution in lane {lane}")));
-    }
     // The newest one of a pipeline is what people mean by its name.
-    let mut found = history.executions(&prefix.into(), 1)?;
-    if found.is_empty() {
-        found = history.find(prefix)?;
-    }
+    let mut found = match (history.newest(&prefix.into(), lane)?, lane) {
+        (Some(newest), _) => return Ok(newest),
+        (None, Some(lane)) => {
+            return Err(Failure::usage(format!("{prefix} has no execution in lane {lane}")));
+        }
+        (None, None) => history.find(prefix)?,
+    };
     match found.len() {
         0 => Err(Failure::usage(format!("there is no execution and no pipeline {prefix}"))
             .hint("`stagegate history PIPELINE` lists executions")),

@@ -223,16 +223,19 @@ fn check_for_secrets(
     secrets: &[String],
     artifact: &ArtifactName,
 ) -> Result<(), PackError> {
+    let Some(longest) = secrets.iter().map(String::len).max() else { return Ok(()) };
     for file in found {
         let path = base.join(&file.name);
-        let holds_one = holds_any(&path, secrets);
-        let artifact = artifact.to_string();
-        if holds_one.map_err(|source| PackError::Unreadable {
-            artifact: artifact.clone(),
-            path,
-            source,
-        })? {
-            return Err(PackError::Secret { artifact, file: file.name.clone() });
+        match holds_any(&path, secrets, longest) {
+            Ok(false) => {}
+            Ok(true) => {
+                let (artifact, file) = (artifact.to_string(), file.name.clone());
+                return Err(PackError::Secret { artifact, file });
+            }
+            Err(source) => {
+                let artifact = artifact.to_string();
+                return Err(PackError::Unreadable { artifact, path, source });
+            }
         }
     }
     Ok(())
@@ -241,9 +244,9 @@ fn check_for_secrets(
 /// How much of a file is looked at in one go, in bytes.
 const BLOCK: usize = 1 << 20;
 
-/// Tells whether one of the texts stands in what git would keep: of a link, where it leads.
-fn holds_any(path: &Path, texts: &[String]) -> io::Result<bool> {
-    let Some(longest) = texts.iter().map(String::len).max() else { return Ok(false) };
+/// Tells whether one of the texts, of so many bytes at most, stands in what git would keep: of a
+/// link, where it leads.
+fn holds_any(path: &Path, texts: &[String], longest: usize) -> io::Result<bool> {
     let finds = |bytes: &[u8]| {
         texts.iter().any(|text| memchr::memmem::find(bytes, text.as_bytes()).is_some())
     };
@@ -276,11 +279,11 @@ mod tests {
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         for before in [0, BLOCK - 3, BLOCK, 2 * BLOCK - 6] {
             std::fs::write(&file, "-".repeat(before) + "hunter2-").unwrap();
-            assert!(holds_any(&file, &secrets).unwrap(), "after {before} bytes");
+            assert!(holds_any(&file, &secrets, 40).unwrap(), "after {before} bytes");
         }
         std::fs::write(&file, "-".repeat(2 * BLOCK) + "hunter").unwrap();
-        assert!(!holds_any(&file, &secrets).unwrap());
+        assert!(!holds_any(&file, &secrets, 40).unwrap());
         std::os::unix::fs::symlink("/srv/hunter2/x", &link).unwrap();
-        assert!(holds_any(&link, &secrets).unwrap());
+        assert!(holds_any(&link, &secrets, 40).unwrap());
     }
 }

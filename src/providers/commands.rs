@@ -56,9 +56,7 @@ async fn recover(
         files.workspace().and_then(|directory| tools.workspaces.take_directory(directory));
     let result = tools.supervisor.adopt(files.directory()).await.ok().flatten();
     let Some(workspace) = workspace else {
-        if job.instructions.image.is_some() {
-            container::remove(job.id, tools).await;
-        }
+        container::remove(job, tools).await;
         return Some(Err(lost()));
     };
     // The values may have changed since; masking what they are now is the best there is.
@@ -208,8 +206,8 @@ async fn finish(
     let ended_by_itself = result
         .as_ref()
         .is_some_and(|it| matches!(it.outcome, Outcome::Exited { code } if code != ENGINE_FAILED));
-    if job.instructions.image.is_some() && !ended_by_itself {
-        container::remove(job.id, tools).await;
+    if !ended_by_itself {
+        container::remove(job, tools).await;
     }
     collect_reports(job, files, workspace, secrets).await;
     let report = report(job, tools, files, workspace, secrets, result).await;

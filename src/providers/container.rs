@@ -73,8 +73,15 @@ fn is_secret(job: &Job, name: &str) -> bool {
     given.any(|it| it.name == name && it.kind == EnvironmentVariableType::Secret)
 }
 
-/// Removes what is left of a container whose action was ended.
-pub(super) async fn remove(job: ActionExecutionId, tools: &Tools) {
+/// Removes what is left of the container of a job, if it was to have one.
+pub(super) async fn remove(job: &Job, tools: &Tools) {
+    if job.instructions.image.is_some() {
+        remove_container(job.id, tools).await;
+    }
+}
+
+/// Removes the container of a job, also of one that nobody knows any more.
+pub async fn remove_container(job: ActionExecutionId, tools: &Tools) {
     if let Some(engine) = ContainerEngine::find(&tools.containers) {
         engine.remove(&name(job)).await;
     }

@@ -10,10 +10,12 @@ mod secrets;
 
 use std::{path::Path, pin::Pin};
 
+pub use container::remove_container;
+
 use crate::{
     fault,
     host::{JobFiles, Tools},
-    model::{ActionExecutionId, ErrorDetails, FailureType, Job, JobReport, JobSuccess},
+    model::{ErrorDetails, FailureType, Job, JobReport, JobSuccess},
     words::with_causes,
 };
 
@@ -50,11 +52,6 @@ pub async fn run(job: &Job, start: Start, tools: &Tools) -> JobReport {
         Ok(success) => JobReport::Succeeded(success),
         Err(error) => JobReport::Failed(error),
     }
-}
-
-/// Removes the container of a job that nobody waits for.
-pub async fn remove_container(job: ActionExecutionId, tools: &Tools) {
-    container::remove(job, tools).await;
 }
 
 /// Asks a running job to end.

@@ -99,10 +99,13 @@ impl Performer {
             };
             let (directory, files) = (entry.path(), JobFiles::at(entry.path()));
             let control = directory.join(protocol::CONTROL);
-            let is_supervised = control.exists() && protocol::is_supervised(&directory);
+            if wanted.contains(&id) || !control.exists() {
+                continue;
+            }
+            let is_supervised = protocol::is_supervised(&directory);
             // A container outlives its supervisor.
-            let has_container = control.exists() && files.has_container();
-            if wanted.contains(&id) || !is_supervised && !has_container {
+            let has_container = files.has_container();
+            if !is_supervised && !has_container {
                 continue;
             }
             let tools = Arc::clone(&self.tools);

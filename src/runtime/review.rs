@@ -146,10 +146,26 @@ async fn commits(
     };
     let coming = format!("{}..{}", deployed.id, candidate.id);
     let lost = format!("{}..{}", candidate.id, deployed.id);
-    let (mut commits, gone) =
-        (log(candidate, &coming, LISTED).await?, log(candidate, &lost, LISTED).await?);
+    let ((mut commits, coming), (gone, lost)) =
+        tokio::try_join!(counted(candidate, &coming), counted(candidate, &lost))?;
     commits.extend(gone.into_iter().map(|it| Commit { is_lost: true, ..it }));
-    Ok((commits, count(candidate, &coming).await?, count(candidate, &lost).await?))
+    Ok((commits, coming, lost))
+}
+
+/// Returns the newest commits of a range, and how many it has.
+async fn counted(
+    candidate: &SourceRevision,
+    range: &str,
+) -> Result<(Vec<Commit>, usize), GitError> {
+    let commits = log(candidate, range, LISTED).await?;
+    // Whoever has them all need not ask.
+    if commits.len() < LISTED {
+        let count = commits.len();
+        return Ok((commits, count));
+    }
+    let ask = Git::at(&candidate.git_dir, "rev-list").args(["--count", range, "--"]);
+    let count = ask.text().await?.parse().unwrap_or(commits.len());
+    Ok((commits, count))
 }
 
 async fn log(
@@ -169,11 +185,6 @@ async fn log(
     let output = git.output().await?;
     let text = String::from_utf8_lossy(&output);
     Ok(text.split('\u{1}').filter_map(parse_commit).collect())
-}
-
-async fn count(candidate: &SourceRevision, range: &str) -> Result<usize, GitError> {
-    let counted = Git::at(&candidate.git_dir, "rev-list").args(["--count", range, "--"]);
-    Ok(counted.text().await?.parse().unwrap_or_default())
 }
 
 fn parse_commit(record: &str) -> Option<Commit> {

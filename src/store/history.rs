@@ -117,6 +117,20 @@ impl History {
         Ok(found.into_iter().next())
     }
 
+    /// Returns the newest execution of a pipeline, or of one lane of it.
+    pub fn newest(
+        &self,
+        pipeline: &PipelineName,
+        lane: Option<&str>,
+    ) -> Result<Option<ExecutionRecord>, StoreError> {
+        let sql = format!(
+            "SELECT {EXECUTION_COLUMNS} FROM execution AS e
+             WHERE pipeline = ?1 AND (?2 IS NULL OR lane = ?2) ORDER BY number DESC LIMIT 1"
+        );
+        let found = self.rows(&sql, params![pipeline.as_str(), lane], execution_record)?;
+        Ok(found.into_iter().next())
+    }
+
     /// Finds executions whose id begins with `prefix`, the whole id being the longest prefix.
     pub fn find(&self, prefix: &str) -> Result<Vec<ExecutionRecord>, StoreError> {
         let plain: String = prefix.chars().filter(|c| c.is_ascii_hexdigit() || *c == '-').collect();

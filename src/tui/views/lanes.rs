@@ -214,9 +214,9 @@ fn those_that_fit(widths: &[u16], selected: usize, room: u16) -> Range<usize> {
     let Some(mut used) = widths.get(selected).copied() else { return 0..0 };
     let mut shown = selected..selected + 1;
     let mut take = |width: Option<&u16>| {
-        let fits = width.is_some_and(|width| used.saturating_add(*width) <= room);
-        used += if fits { *width.unwrap_or(&0) } else { 0 };
-        fits
+        let more = width.map(|width| used.saturating_add(*width)).filter(|it| *it <= room);
+        used = more.unwrap_or(used);
+        more.is_some()
     };
     if take(widths.get(shown.end)) {
         shown.end += 1;
